@@ -1,0 +1,130 @@
+"""The records under outputs/: find them, read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dpvsbook.records import journal, seal
+from dpvsbook.records.assemble import assemble
+from dpvsbook.records.files import RecordError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record, as read from its record.json. `document` has all of it."""
+
+    path: Path
+    document: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def runbook(self) -> str:
+        return str(self.document.get("runbook", self.path.parent.name))
+
+    @property
+    def run_id(self) -> str:
+        return str(self.document.get("run_id", ""))
+
+    @property
+    def verdict(self) -> str:
+        return str(self.document.get("verdict", "unreadable"))
+
+    @property
+    def mode(self) -> str:
+        return str(self.document.get("mode", ""))
+
+    @property
+    def started(self) -> str:
+        return str(self.document.get("started", ""))
+
+    @property
+    def seconds(self) -> float | None:
+        value = self.document.get("seconds")
+        return float(value) if value is not None else None
+
+    @property
+    def who(self) -> str:
+        return str(self.document.get("who", ""))
+
+    @property
+    def params_sha256(self) -> str:
+        return str(self.document.get("params_sha256", ""))
+
+    @property
+    def changes(self) -> list[dict[str, Any]]:
+        return list(self.document.get("changes", ()))
+
+    @property
+    def sealed(self) -> bool:
+        return (self.path / seal.NAME).exists()
+
+    def journal(self) -> journal.Journal:
+        return journal.read(self.path)
+
+
+def read(path: Path | str) -> Entry:
+    """The record in a folder. One that never ended is completed from its journal, and its verdict stays "running"."""
+    path = Path(path).absolute()
+    try:
+        document = json.loads((path / "record.json").read_text())
+    except FileNotFoundError:
+        raise RecordError(f"{path} is not a record: it has no record.json", remedy="`dpvsbook records list` names them.") from None
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path / 'record.json'}: can't be read: {error}") from error
+    if not isinstance(document, dict):
+        raise RecordError(f"{path / 'record.json'}: not a record")
+    if "ended" not in document and "started" in document:
+        document = assemble(document, journal.read(path))
+    return Entry(path, document)
+
+
+def listing(outputs: Path | str, *, runbook: str | None = None) -> list[Entry]:
+    """Every record under `outputs`, the oldest first. One that can't be read is listed with the verdict "unreadable"."""
+    return sorted(_entries(Path(outputs), runbook), key=lambda entry: (entry.path.name, entry.name))
+
+
+def _entries(outputs: Path, runbook: str | None) -> Iterator[Entry]:
+    for path in outputs.glob(f"{runbook or '*'}/*/record.json"):
+        try:
+            yield read(path.parent)
+        except RecordError as error:
+            yield Entry(path.parent.absolute(), {"verdict": "unreadable", "detail": error.message})
+
+
+def locate(outputs: Path | str, which: str) -> Entry:
+    """A record by its folder, its name under outputs, (the start of) its run id, or "latest" or "RUNBOOK/latest".
+
+    Raises RecordError when there is none, or more than one.
+    """
+    outputs = Path(outputs)
+    for candidate in (Path(which), outputs / which):
+        if (candidate / "record.json").exists():
+            return read(candidate)
+    entries = listing(outputs)
+    runbook, _, last = which.rpartition("/")
+    if last == "latest":
+        found = [entry for entry in entries if not runbook or entry.runbook == runbook][-1:]
+    else:
+        found = [entry for entry in entries if which and (entry.run_id.startswith(which) or entry.path.name.startswith(which))]
+    if not found:
+        raise RecordError(f"there is no record {which!r} under {outputs}", remedy="`dpvsbook records list` names them.")
+    if len(found) > 1:
+        raise RecordError(f"{which!r} may be any of {', '.join(entry.name for entry in found)}", remedy="Write more of its name.")
+    return found[0]
+
+
+def latest(
+    outputs: Path | str, runbook: str, params_sha256: str, *, verdicts: tuple[str, ...] = (), mode: str | None = None
+) -> Entry | None:
+    """The newest record of a runbook with the same params (and one of the verdicts, and the mode, where given)."""
+    for entry in reversed(listing(outputs, runbook=runbook)):
+        if entry.params_sha256 == params_sha256 and (not verdicts or entry.verdict in verdicts) and mode in (None, entry.mode):
+            return entry
+    return None

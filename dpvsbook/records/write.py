@@ -1,0 +1,218 @@
+"""The record of one run, written as it goes: `outputs/<runbook>/<UTC time>-<run id>/`.
+
+record.json   what the run was and how it ended (verdict "running" until it did)
+journal.jsonl what happened, an event a line
+log/<host>.log  every command and what came back, as text
+data/         the numbers behind every plot: <name>.csv, <name>.plotly.json
+notebook.ipynb, report.html, seal.json   written by the run around the notebook
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import platform
+import secrets as entropy
+import socket
+import sys
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+from dpvsbook.records import files, journal
+from dpvsbook.records.assemble import assemble
+from dpvsbook.records.files import RecordError
+from dpvsbook.records.scrubbing import scrub
+
+if TYPE_CHECKING:
+    import pandas
+    import plotly.graph_objects
+
+Verdict = Literal["running", "converged", "changes-pending", "failed", "interrupted", "unreachable", "bad-params"]
+EXIT_CODES: Mapping[str, int] = {
+    "converged": 0,
+    "changes-pending": 2,
+    "failed": 3,
+    "interrupted": 3,
+    "running": 3,
+    "bad-params": 4,
+    "unreachable": 5,
+}
+FORMAT = 1
+_JOURNAL_TEXT = 2000  # a command's text in the journal; the log has the whole of it
+
+
+class CommandResult(Protocol):
+    """What `Record.command` needs of a result (hosts.Result has it)."""
+
+    @property
+    def command(self) -> str: ...
+    @property
+    def exit(self) -> int | None: ...
+    @property
+    def stdout(self) -> str: ...
+    @property
+    def stderr(self) -> str: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def started(self) -> float: ...
+
+
+class Record:
+    """One run's record. Safe to use from several threads, and from the kernel and the run around it at once.
+
+    Every text that it writes goes through `secrets.scrub`. Raises files.DiskFullError when there is no room left.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Record({str(self.path)!r})"
+
+    @classmethod
+    def create(
+        cls,
+        outputs: Path,
+        runbook: str,
+        *,
+        mode: str,
+        params: Mapping[str, Any],
+        params_sha256: str,
+        params_file: Path | str,
+        run_id: str | None = None,
+        **more: Any,
+    ) -> Self:
+        """Makes the folder and the first record.json. `more` goes into it as it is (notebook=…, resumes=…)."""
+        started = datetime.now(UTC)
+        run_id = run_id or entropy.token_hex(4)
+        path = Path(outputs).absolute() / files.file_name(runbook) / f"{started:%Y%m%dT%H%M%SZ}-{files.file_name(run_id)}"
+        try:
+            path.mkdir(parents=True)
+            (path / "log").mkdir()
+            (path / "data").mkdir()
+        except OSError as error:
+            raise files.translate(path, error) from error
+        record = cls(path)
+        files.reserve(path)
+        header = {
+            "format": FORMAT,
+            "runbook": runbook,
+            "run_id": run_id,
+            "mode": mode,
+            "verdict": "running",
+            "detail": "",
+            "who": f"{_login()}@{socket.gethostname()}",
+            "started": started.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "params_file": str(params_file),
+            "params_sha256": params_sha256,
+            "params": params,
+            "tools": _tools(),
+            **more,
+        }
+        record._write_json("record.json", header)
+        record.event("start", mode=mode, runbook=runbook, params_file=str(params_file), params_sha256=params_sha256, pid=os.getpid())
+        return record
+
+    @classmethod
+    def attach(cls, path: Path | str) -> Self:
+        """The record of a run that is going on, made by somebody else (the kernel finds it by DPVSBOOK_RECORD)."""
+        path = Path(path).absolute()
+        if not (path / "record.json").exists():
+            raise RecordError(f"{path} is not a record: it has no record.json")
+        return cls(path)
+
+    # -- as the run goes
+
+    def event(self, kind: str, **data: Any) -> None:
+        """Appends one event to the journal; on disk when this returns."""
+        files.append(self.path / journal.NAME, journal.line(kind, data), sync=True)
+
+    def command(self, host: str, result: CommandResult) -> None:
+        """Appends a command with all that came back to the host's log, and a short event to the journal."""
+        when = datetime.fromtimestamp(result.started, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        ended = "exit unknown: the connection was cut while it ran" if result.exit is None else f"exit={result.exit}"
+        text = [f"# {when}", f"$ {result.command}"]
+        if result.stdout:
+            text.append(result.stdout.rstrip("\n"))
+        if result.stderr:
+            text += ["--stderr--", result.stderr.rstrip("\n")]
+        text.append(f"[{ended} in {result.seconds:.3f} s]")
+        with self._lock:
+            log = self.path / "log" / f"{files.file_name(host)}.log"
+            files.append(log, (scrub("\n".join(text)) + "\n\n").encode(errors="replace"))
+        shown = result.command if len(result.command) <= _JOURNAL_TEXT else result.command[:_JOURNAL_TEXT] + " …"
+        self.event("command", host=host, command=shown, exit=result.exit, seconds=round(result.seconds, 4))
+
+    def table(self, name: str, frame: pandas.DataFrame) -> Path:
+        """Keeps the numbers behind a plot or a check as data/<name>.csv."""
+        path = self.path / "data" / f"{files.file_name(name)}.csv"
+        files.replace(path, scrub(frame.to_csv(index=False)).encode())
+        return path
+
+    def figure(self, name: str, figure: plotly.graph_objects.Figure) -> Path:
+        """Keeps a plot as data/<name>.plotly.json; the report draws it."""
+        path = self.path / "data" / f"{files.file_name(name)}.plotly.json"
+        files.replace(path, scrub(figure.to_json()).encode())
+        return path
+
+    # -- at the end
+
+    def finish(self, verdict: Verdict, detail: str = "", **summary: Any) -> dict[str, Any]:
+        """Writes the final record.json from the journal; `summary` goes into it as it is (cells=…, kernel=…). Gives it back.
+
+        The room that was set aside at the start is freed first, so that this succeeds on a disk that is full.
+        """
+        files.release(self.path)
+        try:
+            self.event("finish", verdict=verdict, detail=detail)
+        except files.DiskFullError:
+            verdict = "failed" if verdict in ("converged", "changes-pending") else verdict
+            detail = detail or "the disk is full"
+        header = json.loads((self.path / "record.json").read_text())
+        document = assemble(header, journal.read(self.path))
+        document |= journal.clean(summary) | {"verdict": verdict, "detail": scrub(detail), "exit_code": EXIT_CODES[verdict]}
+        self._write_json("record.json", document)
+        return document
+
+    def seal(self) -> str:
+        """Hashes every file into seal.json and makes them all read-only. Gives the root hash."""
+        from dpvsbook.records.seal import seal
+
+        files.release(self.path)
+        return seal(self.path)
+
+    def write(self, name: str, text: str) -> Path:
+        """Writes another file of the record (the notebook, the report), atomically and without secrets."""
+        path = self.path / name
+        files.replace(path, scrub(text).encode())
+        return path
+
+    def _write_json(self, name: str, document: Mapping[str, Any]) -> None:
+        text = json.dumps(journal.clean(document), ensure_ascii=False, indent=1)
+        files.replace(self.path / name, text.encode() + b"\n")
+
+
+def _login() -> str:
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (OSError, KeyError):  # no such user id in a container
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+
+
+def _tools() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    tools = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.release()} {platform.machine()}"}
+    for name in ("dpvsbook", "papermill", "nbclient", "ipykernel", "paramiko", "plotly"):
+        try:
+            tools[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    tools["executable"] = sys.executable
+    return tools
