@@ -16,6 +16,10 @@ class DpvsbookError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n  {self.remedy}" if self.remedy else self.message
 
+    def _render_traceback_(self, *_: object, **__: object) -> list[str]:
+        """What IPython shows in a notebook: the message and the way out, not sixty lines of ours."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ParamsError(DpvsbookError):
     """The params file can't be used. Nothing was touched."""
