@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import shlex
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from dpvsbook.hosts import Command, ConnectionLost, Host, HostsFailed, Outcome, 
 from dpvsbook.params import Director, Params
 from dpvsbook.plan import Argv, Plan, Step, compile_commands
 from dpvsbook.records import Record
-from dpvsbook.views import OpenView, StepView, VerdictView
+from dpvsbook.views import LooksView, OpenView, StepView, VerdictView
 
 T = TypeVar("T")
 Mode = Literal["preview", "apply", "undo"]
@@ -79,6 +80,7 @@ class Book:
         self.steps: list[Step] = []
         self._undo_from: Mapping[str, list[Mapping[str, Any]]] = {}
         self._view: OpenView | None = None
+        self._owns_record = not os.environ.get("DPVSBOOK_RECORD")
 
     # -- what a person sees
 
@@ -272,6 +274,11 @@ class Book:
             time.sleep(0.05 * 2**attempt)
         raise next(_explain(site, argv, result) for argv, result in zip(reads, results, strict=True) if result.exit != 0)
 
+    def show(self) -> LooksView:
+        """What the tutorial's checks print on each director, from the last look."""
+        looks = (PORTS, ("dpip", "route", "show"), ("ipvsadm", "-ln"))
+        return LooksView([(name, shlex.join(argv), site.outputs[argv]) for name, site in self.sites.items() for argv in looks])
+
     def run_on(self, host: str, commands: Sequence[Command | Shell], *, timeout: float = 300) -> Sequence[Result]:
         """Commands on one of the other hosts (a client, say), in one round trip."""
         return self.hosts[host].run(commands, timeout=timeout)
@@ -302,7 +309,7 @@ class Book:
                               checks=len(self.checks), checks_failed=len(bad),
                               round_trips={name: host.round_trips for name, host in self.hosts.items()})
             self.close()
-            if self.record.owned:
+            if self._owns_record:
                 self.record.finish(verdict, detail=detail)
                 self.record.seal()
         return VerdictView(verdict, detail, self.record.path)
@@ -325,7 +332,9 @@ class Book:
             raise
 
 
-def open_book(params: str | Path, mode: str = "preview", *, ssh_config: str | Path | None = None) -> Book:
+def open_book(
+    params: str | Path, mode: str = "preview", *, ssh_config: str | Path | None = None, outputs: str | Path | None = None
+) -> Book:
     """Bind the hosts of a params file and look at them. Raises `ParamsError`, `Unreachable` and their kin before anything is changed.
 
     `mode` is "preview" (show the plan, change nothing), "apply" (do it, read it back) or "undo" (take back the last applied run).
@@ -339,7 +348,7 @@ def open_book(params: str | Path, mode: str = "preview", *, ssh_config: str | Pa
     if record_dir:
         record = Record.attach(Path(record_dir))
     else:
-        record = Record.create(_root_of(path) / "outputs", wanted.name, mode=mode, params=wanted.as_json(), params_sha256=wanted.sha256,
+        record = Record.create(Path(outputs) if outputs else _root_of(path) / "outputs", wanted.name, mode=mode, params=wanted.as_json(), params_sha256=wanted.sha256,
                                params_file=str(path))
     undo_from: dict[str, list[Mapping[str, Any]]] = {}
     if mode == "undo":
@@ -411,10 +420,8 @@ def _command(director: Director, argv: Argv, *, stdin: str | None = None, mutate
 
 def guard_script(director: Director) -> str:
     """Prints one hash of what the plans are made from; `facts.director.fingerprint` is the same of an observation."""
-    from shlex import quote
-
-    tool = {name: quote(f"{director.bin.rstrip('/')}/{name}" if director.bin else name) for name in ("dpip", "ipvsadm")}
-    env = f"DPVS_IPC_FILE={quote(director.ipc)}; export DPVS_IPC_FILE; " if director.ipc else ""
+    tool = {name: shlex.quote(f"{director.bin.rstrip('/')}/{name}" if director.bin else name) for name in ("dpip", "ipvsadm")}
+    env = f"DPVS_IPC_FILE={shlex.quote(director.ipc)}; export DPVS_IPC_FILE; " if director.ipc else ""
     reads = f"{tool['dpip']} addr show; {tool['dpip']} route show; {tool['dpip']} -6 route show; {tool['ipvsadm']} -S -n"
     return f"{env}{{ {reads}; }} 2>/dev/null | sort | sha256sum | cut -d ' ' -f 1"
 

@@ -138,13 +138,14 @@ class Step:
         kinds = {kind.name: kind for kind in self.kinds}
         done_here = [item for item in applied if item["kind"] in kinds]
         made = {item["key"] for item in applied if item["kind"] == "service" and item["before"] is None}
+        observed = {name: kind.observed(params, director, state) for name, kind in kinds.items()}
         changes: list[Change] = []
         drift: list[Drift] = []
         for done in reversed(done_here):
             kind, key, before, after = kinds[done["kind"]], done["key"], done["before"], done["after"]
             if before is None and kind.parent(key) in made:
                 continue  # goes with its service
-            current = kind.observed(params, director, state).get(key)
+            current = observed[kind.name].get(key)
             if current == before:
                 continue
             if current == after:

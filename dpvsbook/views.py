@@ -167,3 +167,17 @@ class VerdictView(View):
 
     def notes(self) -> Iterable[str]:
         return [self.detail, f"Record: {self.record}"]
+
+
+@dataclass(frozen=True, repr=False)
+class LooksView:
+    """What commands printed, as they printed it: (host, command, output)."""
+
+    looks: Sequence[tuple[str, str, str]]
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{host}$ {command}\n{output}" for host, command, output in self.looks)
+
+    def _repr_html_(self) -> str:
+        blocks = (f"<code>{escape(host)}$ {escape(command)}</code><pre>{escape(output)}</pre>" for host, command, output in self.looks)
+        return f"{STYLE}<div class='dpvsbook'>{''.join(blocks)}</div>"

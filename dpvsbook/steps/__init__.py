@@ -4,6 +4,7 @@
     steps.address(book)
 """
 
+from dpvsbook.plan import Step
 from dpvsbook.steps.address import address
 from dpvsbook.steps.laddr import laddr
 from dpvsbook.steps.load import load
@@ -15,4 +16,7 @@ from dpvsbook.steps.verify import verify
 CONFIGURATION = (address, route, service, laddr)
 """The steps that change a director, in the order in which they have to happen (reference A4, S2)."""
 
-__all__ = ["CONFIGURATION", "address", "laddr", "load", "preflight", "route", "service", "verify"]
+converge = Step("converge", "All of it at once", tuple(kind for step in CONFIGURATION for kind in step.kinds))
+"""The four steps as one plan: one round trip applies it. For a batch; an operator's notebook takes them one by one."""
+
+__all__ = ["CONFIGURATION", "address", "converge", "laddr", "load", "preflight", "route", "service", "verify"]

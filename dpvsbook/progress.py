@@ -1,0 +1,79 @@
+"""What `dpvsbook run` prints: a line per step as it ends, on a terminal with a spinner for the step that is going on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+MARK = {"failed": "✗", "nothing to do": "·", "planned": "?", "applied": "✓", "passed": "✓", "taken back": "✓"}
+
+
+class Ended(Protocol):
+    """What the last lines are made of; `runs.Run` has it."""
+
+    label: str
+    verdict: str
+    detail: str
+    exit_code: int
+    record: Any
+    report: Any
+
+
+class Progress:
+    """Prints events as they come. `several` puts each run's name before its lines."""
+
+    def __init__(self, *, several: bool = False) -> None:
+        self.several = several
+        self.started = time.monotonic()
+        self._status: Status | None = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status("starting")
+            self._status.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def event(self, label: str, event: Mapping[str, Any]) -> None:
+        """One event of a run's journal."""
+        kind, prefix = event.get("kind"), f"{label}: " if self.several else ""
+        if kind == "step":
+            changes = event.get("changes") or 0
+            what = event.get("detail") or (f"{changes} change{'' if changes == 1 else 's'}" if changes else "")
+            self._line(f"{prefix}{MARK.get(event['status'], ' ')} {event['title']:<46} {event['status']:<14} {what}".rstrip())
+        elif kind == "open":
+            self._line(f"{prefix}✓ {'Hosts: ' + ', '.join(row['host'] for row in event['hosts']):<46} {'bound':<14} {event['mode']}")
+        elif kind == "check" and not event["ok"]:
+            self._line(f"{prefix}  ✗ {event['name']}: {event['detail']}")
+        elif kind in ("error", "lost"):
+            self._line(f"{prefix}  ✗ {event.get('message') or 'the connection was cut while changes were sent'}")
+        elif kind == "cell" and self._status is not None:
+            self._status.update(f"{prefix}{event.get('id', '')}")
+
+    def verdict(self, run: Ended) -> None:
+        """How a run ended, and where its record and its report are."""
+        prefix = f"{run.label}: " if self.several else ""
+        typer.echo(f"{prefix}{run.verdict}: {run.detail} ({time.monotonic() - self.started:.1f} s)")
+        if run.record is not None:
+            typer.echo(f"{prefix}  record {run.record}")
+        if run.report is not None:
+            typer.echo(f"{prefix}  report {run.report}")
+
+    def _line(self, text: str) -> None:
+        if self._status is not None:
+            self._status.console.print(text, markup=False, highlight=False)
+        else:
+            typer.echo(text)
