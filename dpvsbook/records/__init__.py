@@ -9,9 +9,10 @@ verify(record.path)                      # [] : every file is as it was sealed
 
 from __future__ import annotations
 
+from dpvsbook.records.describe import describe
 from dpvsbook.records.diff import Difference, diff, timings
 from dpvsbook.records.files import DiskFullError, RecordError
-from dpvsbook.records.index import Entry, latest, listing, locate, read
+from dpvsbook.records.index import Entry, applied_changes, latest, listing, locate, read
 from dpvsbook.records.journal import Follower, Journal
 from dpvsbook.records.seal import verify
 from dpvsbook.records.write import EXIT_CODES, Record, Verdict
@@ -26,6 +27,8 @@ __all__ = [
     "Record",
     "RecordError",
     "Verdict",
+    "applied_changes",
+    "describe",
     "diff",
     "latest",
     "listing",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from dpvsbook.records.index import Entry
+from dpvsbook.records.index import Entry, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,9 @@ class Difference:
         return f"{self.part}: {self.path}: {_text(self.before)} -> {_text(self.after)}"
 
 
-def diff(a: Entry, b: Entry) -> list[Difference]:
+def diff(a: Entry | Path, b: Entry | Path) -> list[Difference]:
     """The differences, in the order in which one would ask: verdict, params, versions and keys, changes, checks, timings."""
-    before, after = a.document, b.document
+    before, after = (side.document if isinstance(side, Entry) else read(side).document for side in (a, b))
     found: list[Difference] = []
     for key in ("verdict", "detail", "mode", "runbook"):
         found += _compare("verdict" if key == "detail" else key, key, before.get(key), after.get(key))
@@ -38,11 +39,12 @@ def diff(a: Entry, b: Entry) -> list[Difference]:
     return found
 
 
-def timings(a: Entry, b: Entry) -> list[tuple[str, float | None, float | None]]:
+def timings(a: Entry | Path, b: Entry | Path) -> list[tuple[str, float | None, float | None]]:
     """Seconds of each step in both records, and of the whole run at the end."""
-    first, second = ({_step_name(step): step.get("seconds") for step in entry.document.get("steps", ())} for entry in (a, b))
+    one, other = (side if isinstance(side, Entry) else read(side) for side in (a, b))
+    first, second = ({_step_name(step): step.get("seconds") for step in entry.document.get("steps", ())} for entry in (one, other))
     rows = [(name, first.get(name), second.get(name)) for name in dict.fromkeys([*first, *second])]
-    return [*rows, ("whole run", a.seconds, b.seconds)]
+    return [*rows, ("whole run", one.seconds, other.seconds)]
 
 
 def _compare(part: str, path: str, before: Any, after: Any) -> Iterator[Difference]:

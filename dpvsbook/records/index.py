@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from dpvsbook.records import journal, seal
-from dpvsbook.records.assemble import assemble
+from dpvsbook.records.assemble import NOT_SENT, PLANNED, assemble
 from dpvsbook.records.files import RecordError
+from dpvsbook.records.write import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,8 @@ def read(path: Path | str) -> Entry:
 
 
 def listing(outputs: Path | str, *, runbook: str | None = None) -> list[Entry]:
-    """Every record under `outputs`, the oldest first. One that can't be read is listed with the verdict "unreadable"."""
-    return sorted(_entries(Path(outputs), runbook), key=lambda entry: (entry.path.name, entry.name))
+    """Every record under `outputs`, the newest first. One that can't be read is listed with the verdict "unreadable"."""
+    return sorted(_entries(Path(outputs), runbook), key=lambda entry: (entry.started or entry.path.name, entry.name), reverse=True)
 
 
 def _entries(outputs: Path, runbook: str | None) -> Iterator[Entry]:
@@ -98,33 +99,51 @@ def _entries(outputs: Path, runbook: str | None) -> Iterator[Entry]:
             yield Entry(path.parent.absolute(), {"verdict": "unreadable", "detail": error.message})
 
 
-def locate(outputs: Path | str, which: str) -> Entry:
-    """A record by its folder, its name under outputs, (the start of) its run id, or "latest" or "RUNBOOK/latest".
+def locate(outputs: Path | str, which: str) -> Path:
+    """A record's folder: named by the folder, its name under outputs, (the start of) its run id, a runbook (its newest), or "latest".
 
     Raises RecordError when there is none, or more than one.
     """
     outputs = Path(outputs)
     for candidate in (Path(which), outputs / which):
         if (candidate / "record.json").exists():
-            return read(candidate)
+            return candidate
     entries = listing(outputs)
-    runbook, _, last = which.rpartition("/")
-    if last == "latest":
-        found = [entry for entry in entries if not runbook or entry.runbook == runbook][-1:]
-    else:
-        found = [entry for entry in entries if which and (entry.run_id.startswith(which) or entry.path.name.startswith(which))]
+    found = [entry for entry in entries if which in ("latest", entry.runbook)][:1]
+    found = found or [entry for entry in entries if which and (entry.run_id.startswith(which) or entry.path.name.startswith(which))]
     if not found:
         raise RecordError(f"there is no record {which!r} under {outputs}", remedy="`dpvsbook records list` names them.")
     if len(found) > 1:
         raise RecordError(f"{which!r} may be any of {', '.join(entry.name for entry in found)}", remedy="Write more of its name.")
-    return found[0]
+    return found[0].path
 
 
-def latest(
-    outputs: Path | str, runbook: str, params_sha256: str, *, verdicts: tuple[str, ...] = (), mode: str | None = None
-) -> Entry | None:
-    """The newest record of a runbook with the same params (and one of the verdicts, and the mode, where given)."""
-    for entry in reversed(listing(outputs, runbook=runbook)):
-        if entry.params_sha256 == params_sha256 and (not verdicts or entry.verdict in verdicts) and mode in (None, entry.mode):
+def latest(outputs: Path | str, runbook: str, params_sha256: str, *, verdicts: tuple[str, ...], mode: str) -> Entry | None:
+    """The newest record of a runbook with the same params and mode, and one of the verdicts."""
+    for entry in listing(outputs, runbook=runbook):
+        if entry.params_sha256 == params_sha256 and entry.verdict in verdicts and entry.mode == mode:
             return entry
     return None
+
+
+def applied_changes(outputs: Path | str, params_name: str, *, before: Record) -> dict[str, list[dict[str, Any]]]:
+    """What an undo takes back: by director, the changes that the last applied run of a cluster may have made, in their order.
+
+    That run is the newest in apply mode, older than `before`, whose params have this name, that sent anything, and that no undo has
+    taken back since. `before` (the undo's own record) notes which one it is. What became of each change isn't trusted: undo looks.
+    """
+    undone: set[str] = set()
+    for entry in listing(outputs):
+        if entry.path == before.path or (entry.document.get("params") or {}).get("name") != params_name:
+            continue
+        if entry.mode == "undo" and entry.verdict == "converged" and entry.document.get("undoes"):
+            undone.add(str(entry.document["undoes"]))
+        sent = [change for change in entry.changes if change["result"] not in (PLANNED, NOT_SENT)]
+        if entry.mode != "apply" or entry.name in undone or not sent:
+            continue
+        before.event("undoes", record=entry.name)
+        by_director: dict[str, list[dict[str, Any]]] = {}
+        for change in sent:
+            by_director.setdefault(str(change["director"]), []).append(change)
+        return by_director
+    return {}

@@ -75,6 +75,21 @@ class Record:
     def __repr__(self) -> str:
         return f"Record({str(self.path)!r})"
 
+    @property
+    def outputs(self) -> Path:
+        """The folder of all records."""
+        return self.path.parent.parent
+
+    @property
+    def run_id(self) -> str:
+        """The run's id, the end of the folder's name."""
+        return self.path.name.partition("-")[2]
+
+    @property
+    def name(self) -> str:
+        """`<runbook>/<time>-<run id>`: what other records call it."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
     @classmethod
     def create(
         cls,
@@ -115,7 +130,7 @@ class Record:
             "tools": _tools(),
             **more,
         }
-        record._write_json("record.json", header)
+        record.write_json("record.json", header)
         record.event("start", mode=mode, runbook=runbook, params_file=str(params_file), params_sha256=params_sha256, pid=os.getpid())
         return record
 
@@ -152,14 +167,15 @@ class Record:
     def table(self, name: str, frame: pandas.DataFrame) -> Path:
         """Keeps the numbers behind a plot or a check as data/<name>.csv."""
         path = self.path / "data" / f"{files.file_name(name)}.csv"
-        files.replace(path, scrub(frame.to_csv(index=False)).encode())
+        texts = frame.select_dtypes(exclude=["number", "bool", "datetime"]).columns
+        cleaned = frame.assign(**{column: frame[column].map(journal.clean) for column in texts})  # before quoting, which could hide them
+        files.replace(path, cleaned.to_csv(index=False).encode())
         return path
 
     def figure(self, name: str, figure: plotly.graph_objects.Figure) -> Path:
         """Keeps a plot as data/<name>.plotly.json; the report draws it."""
-        path = self.path / "data" / f"{files.file_name(name)}.plotly.json"
-        files.replace(path, scrub(figure.to_json()).encode())
-        return path
+        self.write_json(f"data/{files.file_name(name)}.plotly.json", json.loads(figure.to_json()))
+        return self.path / "data" / f"{files.file_name(name)}.plotly.json"
 
     # -- at the end
 
@@ -177,7 +193,7 @@ class Record:
         header = json.loads((self.path / "record.json").read_text())
         document = assemble(header, journal.read(self.path))
         document |= journal.clean(summary) | {"verdict": verdict, "detail": scrub(detail), "exit_code": EXIT_CODES[verdict]}
-        self._write_json("record.json", document)
+        self.write_json("record.json", document)
         return document
 
     def seal(self) -> str:
@@ -193,8 +209,9 @@ class Record:
         files.replace(path, scrub(text).encode())
         return path
 
-    def _write_json(self, name: str, document: Mapping[str, Any]) -> None:
-        text = json.dumps(journal.clean(document), ensure_ascii=False, indent=1)
+    def write_json(self, name: str, document: Mapping[str, Any]) -> None:
+        """Writes a JSON file of the record, atomically and without secrets."""
+        text = json.dumps(journal.clean(document), ensure_ascii=False, indent=1, sort_keys=name.endswith(".ipynb"))
         files.replace(self.path / name, text.encode() + b"\n")
 
 

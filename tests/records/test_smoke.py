@@ -9,4 +9,4 @@ def test_life(tmp_path):
     record.finish("converged")
     record.seal()
     assert records.verify(record.path) == []
-    assert records.locate(tmp_path, "latest").verdict == "converged"
+    assert records.read(records.locate(tmp_path, "latest")).verdict == "converged"
