@@ -58,8 +58,7 @@ class Site:
     director: Director
     host: Host
     state: DirectorState = field(init=False)
-    outputs: Mapping[Argv, str] = field(init=False)
-    looked: float = 0.0
+    outputs: Mapping[Argv, str] = field(default_factory=dict)
 
 
 class Book:
@@ -106,21 +105,28 @@ class Book:
         return HostsFailed.unwrap(outcomes)
 
     def _take(self, site: Site, results: Sequence[Result]) -> DirectorState:
-        """The state out of the results of `READ`, reading again what a busy worker failed to answer."""
+        """The state out of the results of `READ`. What a busy worker failed to answer is read again; what was torn, all of it."""
         outputs = dict(zip(director_facts.READ, results, strict=True))
         for attempt in range(READ_TRIES):
             again = [argv for argv, result in outputs.items() if result.exit != 0 and any(text in result.stderr for text in TRANSIENT)]
             if not again:
-                break
+                for argv, result in outputs.items():
+                    if result.exit != 0:
+                        raise _explain(site, argv, result)
+                texts = {argv: result.stdout or result.stderr for argv, result in outputs.items()}
+                try:
+                    site.state = director_facts.parse(texts)
+                except director_facts.TornRead:
+                    if attempt == READ_TRIES - 1:
+                        raise
+                    again = list(director_facts.READ)
+                else:
+                    site.outputs = {**site.outputs, **texts}
+                    return site.state
             time.sleep(0.05 * 2**attempt)
             outputs.update(zip(again, site.host.run([_command(site.director, argv) for argv in again]), strict=True))
-        for argv, result in outputs.items():
-            if result.exit != 0:
-                raise _explain(site, argv, result)
-        site.outputs = {argv: result.stdout or result.stderr for argv, result in outputs.items()}
-        site.state = director_facts.parse(site.outputs)
-        site.looked = time.time()
-        return site.state
+        argv, result = next((argv, result) for argv, result in outputs.items() if result.exit != 0)
+        raise _explain(site, argv, result)
 
     # -- steps
 

@@ -77,7 +77,9 @@ class Plan:
 class Kind(Protocol):
     """One sort of thing on a director. Keys are text that a person knows it by ("10.0.0.100 dev dpdk1")."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in a plan and in the record."""
 
     def parent(self, key: str) -> str | None:
         """The key of the virtual service whose removal takes this along, if there is one."""

@@ -66,7 +66,7 @@ def service_flags(value: Value, *, edit: bool) -> Argv:
     if value.get("proxy_protocol") or edit:
         flags += ["--proxy-protocol", str(value.get("proxy_protocol", "disable"))]
     if value.get("dest_check") or edit:
-        flags += [f"--dest-check={value.get('dest_check', 'disable')}"]
+        flags += [f"--dest-check={check}" for check in str(value.get("dest_check", "disable")).split()]
     return tuple(flags)
 
 
@@ -100,7 +100,7 @@ class ServiceKind:
         if before is None:
             return (add,)
         if any(name in before and before.get(name) != after.get(name) for name in STICKY):
-            return (remove, add, *(members(state.services[ServiceKey.parse(key)]) if ServiceKey.parse(key) in state.services else ()))
+            return (remove, add, *members(ServiceKey.parse(key), state))
         return (("ipvsadm", "-E", *selector, *service_flags(after, edit=True)),)
 
     def reason(self, key: str, before: Value | None, after: Value | None) -> str:
@@ -124,10 +124,14 @@ def server_value(method: str, weight: int, upper: int, lower: int) -> Value:
     return {"method": method, "weight": weight, "upper": upper, "lower": lower}
 
 
-def members(there: ServiceState) -> tuple[Argv, ...]:
+def members(key: ServiceKey, state: DirectorState) -> tuple[Argv, ...]:
     """The rules that put a service's present real servers and LIPs back after it was made anew."""
-    servers = [add_server(there.key, s.endpoint, server_value(s.method, s.weight, s.upper, s.lower)) for s in there.servers.values()]
-    lips = [("ipvsadm", "-P", *there.key.selector, "-z", lip.address, "-F", lip.device) for lip in there.lips if lip.device]
+    there = state.services.get(key)
+    if there is None:
+        return ()
+    device_of = {address.address: address.device for address in state.addresses}
+    servers = [add_server(key, s.endpoint, server_value(s.method, s.weight, s.upper, s.lower)) for s in there.servers.values()]
+    lips = [("ipvsadm", "-P", *key.selector, "-z", lip, "-F", device_of[lip]) for lip in there.lips if lip in device_of]
     return (*servers, *lips)
 
 
