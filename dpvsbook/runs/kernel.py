@@ -89,11 +89,15 @@ class Seedling:
     Everything imported before is there already, and paid for once however many kernels there will be.
     """
 
-    def __init__(self) -> None:
-        reader, self._writer = os.pipe()
+    def __init__(self, *, keep_out: int = -1) -> None:
+        """`keep_out`: a descriptor that is none of its business, closed in the child at once."""
+        reader, writer = os.pipe()
+        self._writer: int | None = writer
         self.pid = os.fork()
         if self.pid == 0:
-            os.close(self._writer)
+            os.close(writer)
+            if keep_out >= 0:
+                os.close(keep_out)
             _grow(reader)
         os.close(reader)
         self.returncode: int | None = None
@@ -104,8 +108,18 @@ class Seedling:
     def launch(self, argv: list[str], *, env: Mapping[str, str], cwd: str, stderr: str) -> None:
         """Tells it to become the kernel that `argv` (… -m ipykernel_launcher ARGUMENT…) would start."""
         order = json.dumps({"argv": argv[3:], "env": dict(env), "cwd": cwd, "stderr": stderr}).encode()
+        if self._writer is None:
+            raise KernelError("a kernel that was forked can be started once")
         with os.fdopen(self._writer, "wb") as writer:
             writer.write(order)
+        self._writer = None
+
+    def close(self) -> None:
+        """Ends a seedling that was never needed; does nothing to a kernel."""
+        if self._writer is not None:
+            os.close(self._writer)
+            self._writer = None
+            self.wait()
 
     def poll(self) -> int | None:
         """Its exit code (as subprocess gives it: negative for a signal), None while it runs."""

@@ -3,41 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from dpvsbook import records
-from dpvsbook.errors import DpvsbookError
+from dpvsbook.errors import DpvsbookError, ParamsError
 from dpvsbook.records import EXIT_CODES, DiskFullError, Record, Verdict
 from dpvsbook.records.journal import Follower, clean
 from dpvsbook.runs import notebook as notebooks
 from dpvsbook.runs.control import Control, signals
 from dpvsbook.runs.engine import Execution, Hooks, Limits, execute
-from dpvsbook.runs.kernel import KernelError, Seedling
+from dpvsbook.runs.kernel import Seedling
 from dpvsbook.runs.verdict import Cell, judge
 
 if TYPE_CHECKING:
     from dpvsbook.params import Params
 
 OnEvent = Callable[[Mapping[str, Any]], None]
+Mode = Literal["preview", "apply", "undo"]
 _RESUMABLE = ("failed", "interrupted", "unreachable", "running")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a run ended. `record_path` is None only if it never began (bad params, no room for a record)."""
+    """How a run ended. `record` is None only if it never began (bad params, no room for a record)."""
 
     notebook: Path
     params_file: Path
     mode: str
     verdict: Verdict
     detail: str = ""
-    record_path: Path | None = None
+    record: Path | None = None
     cells: tuple[Cell, ...] = ()
     seconds: float = 0.0
     root: str = ""  # the seal's root hash
@@ -48,8 +48,14 @@ class Run:
         return EXIT_CODES[self.verdict]
 
     @property
-    def report_path(self) -> Path | None:
-        path = self.record_path and self.record_path / "report.html"
+    def label(self) -> str:
+        """What progress lines call it."""
+        return self.params_file.stem
+
+    @property
+    def report(self) -> Path | None:
+        """The report, if it was written."""
+        path = self.record / "report.html" if self.record else None
         return path if path and path.exists() else None
 
 
@@ -74,6 +80,8 @@ def run(
     """
     from dpvsbook import params as parameters
 
+    if mode not in get_args(Mode):
+        raise ParamsError(f"mode {mode!r} is not one of {', '.join(get_args(Mode))}")
     book = notebooks.read(Path(notebook))
     desired = parameters.load(Path(params_file))
     document = book.prepared({"params": str(Path(params_file).absolute()), "mode": mode, **(extra or {})})
@@ -200,6 +208,3 @@ def _outside_any_loop(work: Callable[[], Execution]) -> Execution:
     if isinstance(found[0], BaseException):
         raise found[0]
     return found[0]
-
-
-__all__ = ["KernelError", "Run", "dataclasses", "run"]
