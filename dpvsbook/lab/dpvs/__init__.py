@@ -1,9 +1,9 @@
 """One dpvs process and its tools, to the letter, without I/O: state, datapath, `dpip`, `ipvsadm` and `dpvs` itself.
 
-    dpvs = Dpvs([Device("dpdk0", "02:00:00:00:00:01"), Device("dpdk1", "02:00:00:00:00:02")])
-    ipvsadm.main(dpvs, ["ipvsadm", "-A", "-t", "10.0.0.100:80", "-s", "rr"], "", out, err, {})   # -> exit status
-    decision = dpvs.deliver(Flow("tcp", "10.0.0.48", 40000, "10.0.0.100", 80, "dpdk1"))
-    dpvs.settle(decision.conn, "served", traffic.http(decision.method, 4, 74, 155))
+dpvs = Dpvs([Device("dpdk0", "02:00:00:00:00:01"), Device("dpdk1", "02:00:00:00:00:02")])
+ipvsadm.main(dpvs, ["ipvsadm", "-A", "-t", "10.0.0.100:80", "-s", "rr"], "", out, err, {})   # -> exit status
+decision = dpvs.deliver(Flow("tcp", "10.0.0.48", 40000, "10.0.0.100", 80, "dpdk1"))
+dpvs.settle(decision.conn, "served", traffic.http(decision.method, 4, 74, 155))
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Deny and allow lists of services. They are kept by address, not by service: an entry for a service that isn't there is taken in silence."""
+"""Deny and allow lists of services. Kept by address, not by service: one for a service that isn't there is taken in silence."""
 
 from __future__ import annotations
 

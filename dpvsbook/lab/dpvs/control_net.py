@@ -118,9 +118,7 @@ def flush_routes(dpvs: Dpvs, device: str) -> None:
     dpvs.routes.flush(_route_device(dpvs, device))
 
 
-def add_route6(
-    dpvs: Dpvs, to: Ip, length: int, device: str, *, kind: str = "net", via: Ip = ANY6, src: Ip = ANY6, mtu: int = 0
-) -> None:
+def add_route6(dpvs: Dpvs, to: Ip, length: int, device: str, *, kind: str = "net", via: Ip = ANY6, src: Ip = ANY6, mtu: int = 0) -> None:
     """Add an IPv6 route."""
     port = _check_route6(dpvs, length, device)
     dpvs.routes6.add(Route6(to, length, port, kind, via, src, mtu or port.mtu))

@@ -173,7 +173,7 @@ def _balance(
 
 
 def _next_laddr(dpvs: Dpvs, service: Service) -> Laddr:
-    """The LIP after the one used last; under rr and wrr now and then (5 %) one is left out, so that LIPs and servers don't march in step."""
+    """The LIP after the one used last; under rr and wrr sometimes (5 %) one is left out, so that LIPs and servers don't march in step."""
     step = 2 if service.settings.scheduler.startswith(("rr", "wrr")) and dpvs.random.random() < 0.05 else 1
     service.laddr_cursor = (service.laddr_cursor + step) % len(service.laddrs)
     return service.laddrs[service.laddr_cursor]

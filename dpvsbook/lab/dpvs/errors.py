@@ -17,6 +17,8 @@ RESOURCE = -15
 NOSERV = -17
 DISABLED = -18
 MSG_FAIL = -23
+BUSY = -13
+NODEV = -27
 #: the client's own code for "could not talk to the socket"; the tools have no text for it and print `<unknow>`
 IO = -1000
 
@@ -32,6 +34,8 @@ _TEXTS = {
     NOSERV: "no service",
     DISABLED: "disabled",
     MSG_FAIL: "msg callback failed",
+    BUSY: "resource busy",
+    NODEV: "no such device",
 }
 
 

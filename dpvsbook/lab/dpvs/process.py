@@ -22,8 +22,8 @@ from dpvsbook.lab.dpvs.routes6 import Route6, Route6Table
 from dpvsbook.lab.dpvs.services import ServiceTable
 
 if TYPE_CHECKING:
-    from dpvsbook.lab.dpvs.datapath import Decision, Exchange, Flow
     from dpvsbook.lab.dpvs.conns import Conn
+    from dpvsbook.lab.dpvs.datapath import Decision, Exchange, Flow
 
 DEFAULT_IPC = "/var/run/dpvs.ipc"
 
@@ -179,6 +179,10 @@ class Dpvs:
             self.routes6.add(Route6(own, 128, device, kind="host", mtu=device.mtu))
             self.routes6.add(Route6(own, 64, device, src=own, mtu=device.mtu))
 
+    def unplug(self, device: Device) -> None:
+        """A port goes; its addresses and routes are gone already."""
+        del self.devices[device.name]
+
     def device(self, name: str) -> Device:
         """A port by its name.
 
@@ -190,12 +194,12 @@ class Dpvs:
 
     def deliver(self, flow: Flow) -> Decision:
         """What DPVS does with the first (or next) packet of a flow; see dpvsbook.lab.dpvs.datapath."""
-        from dpvsbook.lab.dpvs import datapath  # noqa: PLC0415  (the datapath needs this class)
+        from dpvsbook.lab.dpvs import datapath
 
         return datapath.deliver(self, flow)
 
     def settle(self, conn: Conn, outcome: str, exchange: Exchange) -> None:
         """Book what came of a connection; see dpvsbook.lab.dpvs.datapath."""
-        from dpvsbook.lab.dpvs import datapath  # noqa: PLC0415
+        from dpvsbook.lab.dpvs import datapath
 
         datapath.settle(self, conn, outcome, exchange)

@@ -1,4 +1,4 @@
-"""The IPv6 routes of DPVS: by prefix length, longest first, and by hash bucket within a length. Duplicates and absent ones are errors here."""
+"""The IPv6 routes of DPVS: longest prefix first, by hash bucket within a length. Here duplicates and absent ones are errors."""
 
 from __future__ import annotations
 

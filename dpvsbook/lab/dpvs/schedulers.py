@@ -6,6 +6,7 @@ The real servers of a service are a ring with one mark between the last and the 
 from __future__ import annotations
 
 import bisect
+from dataclasses import dataclass
 from math import gcd
 from typing import Protocol
 
@@ -156,6 +157,16 @@ class ConsistentHash:
         return self._owners[self._points[at % len(self._points)]]
 
 
+@dataclass(slots=True)
+class _MaglevRow:
+    """A real server filling its places: where it tries next, by which step, and how many places it takes each round."""
+
+    dest: Dest
+    at: int
+    skip: int
+    turns: int
+
+
 class Maglev:
     """Google's Maglev table with 4093 places, looked up by the client's address."""
 
@@ -178,29 +189,22 @@ class Maglev:
             return
         highest = max(dest.weight for dest in service.dests) // divisor
         shift = max(0, highest.bit_length() - self._TURN_BITS)
-        rows = []
-        for dest in service.dests:
-            turns = ((dest.weight // divisor) >> shift or 1) if dest.weight > 0 else 0
-            if turns:
-                offset = self._hash(dest.address, dest.port, 0) % self._SIZE
-                skip = self._hash(dest.address, dest.port, 1) % (self._SIZE - 1) + 1
-                rows.append([dest, offset, skip, turns])
-        self._populate(rows)
-
-    def _populate(self, rows: list[list[object]]) -> None:
+        rows = [self._row(dest, divisor, shift) for dest in service.dests if dest.weight > 0]
         filled = 0
-        while rows:
+        while True:
             for row in rows:
-                dest, at, skip, turns = row
-                assert isinstance(dest, Dest) and isinstance(at, int) and isinstance(skip, int) and isinstance(turns, int)  # noqa: S101
-                for _ in range(turns):
-                    while self._table[at] is not None:
-                        at = (at + skip) % self._SIZE
-                    self._table[at] = dest
+                for _ in range(row.turns):
+                    while self._table[row.at] is not None:
+                        row.at = (row.at + row.skip) % self._SIZE
+                    self._table[row.at] = row.dest
                     filled += 1
                     if filled == self._SIZE:
                         return
-                row[1] = at
+
+    def _row(self, dest: Dest, divisor: int, shift: int) -> _MaglevRow:
+        start = self._hash(dest.address, dest.port, 0) % self._SIZE
+        skip = self._hash(dest.address, dest.port, 1) % (self._SIZE - 1) + 1
+        return _MaglevRow(dest, start, skip, (dest.weight // divisor) >> shift or 1)
 
     def choose(self, service: Service, client: Ip) -> Dest | None:  # noqa: ARG002
         dest = self._table[self._hash(client, 0, 0) % self._SIZE]

@@ -212,13 +212,14 @@ class ServiceTable:
     def __iter__(self) -> Iterator[Service]:
         """In the order in which DPVS hands them out."""
         buckets: dict[int, list[Service]] = {}
-        for service in reversed(list(self._by_key.values())):
+        for service in reversed(self._by_key.values()):
             key = service.key
             place = (key.protocol ^ key.address.fold) & 0xFF if key.address is not None else 0
             buckets.setdefault(place, []).append(service)
         for place in sorted(buckets):
             yield from buckets[place]
-        yield from sorted(reversed(list(self._by_mark.values())), key=lambda service: service.key.fwmark & 0xFF)
+        marked = list(reversed(self._by_mark.values()))
+        yield from sorted(marked, key=lambda service: service.key.fwmark & 0xFF)
         yield from self._matches
 
     @property

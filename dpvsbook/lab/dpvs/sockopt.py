@@ -96,7 +96,8 @@ class Message(IntEnum):
     IFTRAF_SHOW = 108
 
 
-_GETS = frozenset(m for m in Message if m.name.endswith(("_GET", "_SHOW", "_STATS", "_LIST", "_MASK", "_TEST", "_XSTATS", "_VERBOSE", "INFO")))
+_READS = ("_GET", "_SHOW", "_STATS", "_LIST", "_MASK", "_TEST", "_XSTATS", "_VERBOSE", "_MULTICAST")
+_GETS = frozenset(message for message in Message if message.name.endswith(_READS) or message is Message.INFO)
 #: reads that ask the worker too, and so fail when it doesn't answer in time (transcript 20)
 _ASKS_WORKER = frozenset({Message.SERVICES_GET, Message.SERVICE_GET, Message.DESTS_GET, Message.LADDR_GET, Message.NEIGHBOUR_SHOW})
 

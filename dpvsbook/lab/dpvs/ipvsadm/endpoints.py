@@ -130,10 +130,13 @@ def match(text: str) -> tuple[int, int, Match] | None:
             parsed = _range(value)
             side = found.source if key == "src-range" else found.destination
             limits, of = parsed if parsed is not None else (side, found.family)
-            found = found._replace(family=of, **{"source" if key == "src-range" else "destination": limits})
+            found = found._replace(family=of)
+            found = found._replace(source=limits) if key == "src-range" else found._replace(destination=limits)
             family = family or of
-        elif key in ("iif", "oif"):
-            found = found._replace(**{key: value[:15]})
+        elif key == "iif":
+            found = found._replace(iif=value[:15])
+        elif key == "oif":
+            found = found._replace(oif=value[:15])
         else:
             return None
     if not ranged and not afed:

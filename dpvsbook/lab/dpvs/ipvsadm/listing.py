@@ -64,7 +64,9 @@ def sorted_services(services: Iterable[Service]) -> list[Service]:
     if all(service.key.family == 4 and service.key.address is not None for service in chosen):
         numbers = [service.key.address.number for service in chosen if service.key.address is not None]
         if not numbers or max(numbers) - min(numbers) < 1 << 31:  # nothing wraps: a plain key gives the same order, faster
-            order = sorted(zip(chosen, numbers, strict=True), key=lambda pair: (pair[0].key.fwmark, pair[0].key.protocol, pair[1], pair[0].key.port))
+            order = sorted(
+                zip(chosen, numbers, strict=True), key=lambda pair: (pair[0].key.fwmark, pair[0].key.protocol, pair[1], pair[0].key.port)
+            )
             return [service for service, _ in order]
     return sorted(chosen, key=cmp_to_key(_compare_services))
 
