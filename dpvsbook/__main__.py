@@ -1,0 +1,5 @@
+"""`python -m dpvsbook`."""
+
+from dpvsbook.cli import main
+
+main()
