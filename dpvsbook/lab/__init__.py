@@ -1,0 +1,51 @@
+"""A lab to run it all on: `up` makes one from a params file, `find` gives a handle on the one that runs, `down` ends it.
+
+Two backends: emulated (pure Python, no root, any OS) and netns (real DPVS on one Linux box)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dpvsbook.lab.netns import NetnsLab
+    from dpvsbook.lab.up import Lab
+
+STATE = Path(".lab")
+
+
+def up(params_file: Path, *, backend: str = "emulated", state: Path = STATE, dpvs: Path | None = None) -> Lab | NetnsLab:
+    """A lab in the background, which outlives this process. `dpvs`: netns only, the folder with dpvs, dpip and ipvsadm.
+
+    Raises ParamsError; LabError where one runs from that folder already, or it can't be made."""
+    if backend == "netns":
+        from dpvsbook.lab.netns import NetnsLab
+
+        return NetnsLab.up(params_file, state, dpvs)
+    from dpvsbook.lab.up import Lab, LabError
+
+    if backend != "emulated":
+        raise LabError(f"no lab backend is called {backend!r}", remedy="There are: emulated, netns.")
+    return Lab.up(params_file, state=state)
+
+
+def find(state: Path = STATE) -> Lab | NetnsLab:
+    """The lab that runs from a state folder. Raises LabError where none does."""
+    from dpvsbook.lab.up import NETNS_STATE, Lab
+
+    if (state / NETNS_STATE).exists():
+        from dpvsbook.lab.netns import NetnsLab
+
+        return NetnsLab.find(state)
+    return Lab.find(state)
+
+
+def down(state: Path = STATE) -> bool:
+    """Ends the lab of a state folder; False where there was none."""
+    from dpvsbook.lab.up import NETNS_STATE, Lab
+
+    if (state / NETNS_STATE).exists():
+        from dpvsbook.lab import netns
+
+        return netns.down(state)
+    return Lab.end(state)

@@ -1,0 +1,159 @@
+"""What a director has beside any other host: the dpvs process, its files, and dpip, ipvsadm and dpvs as programs."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from dpvsbook.lab.dpvs import Device, Dpvs
+from dpvsbook.lab.processes import Process
+from dpvsbook.lab.shell.streams import Stream
+from dpvsbook.lab.shell.system import Call
+from dpvsbook.lab.utilities import Tool
+
+if TYPE_CHECKING:
+    from dpvsbook.lab.machines import Machine
+
+HUGEPAGES = 24576
+"""2 MB pages of a director in the lab: 48 GB, enough for about 1,100 LIPs."""
+
+POOLS = 353
+"""Pages that dpvs takes at its start with a lab's pool sizes (observed.md, Running without a NIC)."""
+
+PID_FILE = "/var/run/dpvs.pid"
+COMMAND = "/usr/sbin/dpvs -c /etc/dpvs.conf -p /var/run/dpvs.pid -x {ipc} -- -l 0-1 --no-pci --file-prefix={name}"
+
+HELP = """
+Usage: dpvs DPVS application options:
+   -v, --version           display DPVS version info
+   -c, --conf FILE         specify config file for DPVS
+   -p, --pid-file FILE     specify pid file of DPVS process
+   -x, --ipc-file FILE     specify unix socket file for ipc communication between DPVS and Tools
+   -h, --help              display DPVS help info
+"""
+
+Main = Callable[[Dpvs | None, list[str], str, Callable[[str], None], Callable[[str], None], Mapping[str, str]], int]
+
+
+class DpvsHost:
+    """`dpvs` is the process that runs, or the last one that did."""
+
+    def __init__(self, machine: Machine, version: str) -> None:
+        self._machine, self._version = machine, version
+        self._ipc = machine.spec.ipc or "/var/run/dpvs.ipc"
+        self._process: Process | None = None
+        self.programs: dict[str, Tool] = {"dpip": self._dpip, "ipvsadm": self._ipvsadm, "dpvs": self._daemon}
+        machine.files.write("/etc/dpvs.conf", self._conf())
+        if machine.spec.tools:
+            for name in self.programs:
+                machine.install(f"{machine.spec.tools}/{name}", name)
+        self.start()
+
+    def _conf(self) -> str:
+        blocks = "".join(
+            f"    <init> device {port.name} {{\n        rx {{\n            queue_number 1\n        }}\n        tx {{\n            queue_number 1\n        }}\n"
+            f"        mtu {port.mtu}\n        kni_name {port.kni or port.name + '.kni'}\n    }}\n"
+            for port in self._machine.spec.ports
+        )
+        return f"! {self._machine.hostname}: the emulated dpvs reads nothing from here, it shows which devices there are\nnetif_defs {{\n{blocks}}}\n"
+
+    # ---- the process
+
+    def start(self) -> bool:
+        """A fresh dpvs with empty tables and its links up; False if one runs already."""
+        machine = self._machine
+        with machine.network.lock:
+            if self._process is not None:
+                return False
+            devices = [Device(port.name, machine.node.macs[port.name], mtu=port.mtu) for port in machine.spec.ports]
+            names = {"localhost": "127.0.0.1", machine.hostname: "127.0.1.1"}
+            self.dpvs = Dpvs(devices, version=self._version, hugepages=HUGEPAGES - POOLS, ipc_file=self._ipc, names=names)
+            machine.node.dpvs = self.dpvs
+            self._process = machine.processes.spawn(COMMAND.format(ipc=self._ipc, name=machine.hostname))
+            self._process.on_signal.append(self.kill)
+            machine.files.write(PID_FILE, f"{self._process.pid}\n")
+            machine.files.write(self._ipc, b"", mode=0o755)
+            machine.files.write("/var/log/dpvs.log", "".join(f"{line}\n" for line in self.dpvs.log))
+        return True
+
+    def kill(self, number: int) -> None:
+        """SIGKILL leaves the socket and the pid file; SIGTERM cleans up; SIGHUP only reads the configuration again."""
+        machine = self._machine
+        with machine.network.lock:
+            if self._process is None or number == 1:
+                return
+            self.dpvs.stop(killed=number == 9)
+            machine.processes.remove(self._process)
+            self._process = None
+            if number != 9:
+                for path in (PID_FILE, self._ipc):
+                    if machine.files.find(path) is not None:
+                        machine.files.remove(path)
+
+    def hugepages(self) -> tuple[int, int]:
+        """(total, free) pages of the host. After a kill the pages stay taken, as real ones do without --huge-unlink."""
+        if self.dpvs.socket == "missing":
+            return HUGEPAGES, HUGEPAGES
+        return HUGEPAGES, self.dpvs.hugepages.free if self.dpvs.hugepages.free is not None else HUGEPAGES - POOLS
+
+    # ---- the tools
+
+    def _reachable(self, call: Call) -> Dpvs | None:
+        """None when the socket file was removed under a running dpvs."""
+        return self.dpvs if self._machine.files.find(call.environment.get("DPVS_IPC_FILE", self._ipc)) is not None else None
+
+    def _answered(self, call: Call, main: Main, stdin: str) -> int:
+        """Runs a tool; what it prints is written when the lock is free again (its reader may be a command that needs it)."""
+        written: list[tuple[Stream, str]] = []
+        with self._machine.network.lock:
+            status = main(
+                self._reachable(call),
+                list(call.argv),
+                stdin,
+                lambda text: written.append((call.stdout, text)),
+                lambda text: written.append((call.stderr, text)),
+                call.environment,
+            )
+        for stream, chunks in groupby(written, key=lambda item: item[0]):
+            stream.write("".join(text for _, text in chunks))
+        return status
+
+    def _dpip(self, call: Call) -> int:
+        from dpvsbook.lab.dpvs import dpip
+
+        if call.uid:
+            return _no_permission(call, "dpip: <unknow>\n", 1)
+        return self._answered(call, dpip.main, "")
+
+    def _ipvsadm(self, call: Call) -> int:
+        from dpvsbook.lab.dpvs import ipvsadm
+
+        if call.uid:
+            return _no_permission(call, f"Can't initialize ipvs: {os.strerror(errno.EACCES)}\nAre you sure that dpvs is running?\n", 2)
+        return self._answered(call, ipvsadm.main, call.stdin.read() if {"-R", "--restore"} & set(call.argv) else "")
+
+    def _daemon(self, call: Call) -> int:
+        """`dpvs`: -v and -h, else it starts in the background as a daemon does."""
+        version = f"{self.dpvs.version.name}, build on {self.dpvs.version.built}"
+        if {"-v", "--version"} & set(call.argv):
+            call.out(f"dpvs version: {version}\n")
+            return 0
+        if {"-h", "--help"} & set(call.argv):
+            call.out(HELP)
+            return 0
+        if call.uid:
+            return call.fail("must be root")
+        if not self.start():
+            call.out("dpvs is already running\n")
+            return 1
+        call.out(f"DPVS: dpvs version: {version}\nDPVS: dpvs-conf-file: /etc/dpvs.conf\nDPVS: dpvs-pid-file: {PID_FILE}\n")
+        call.out(f"DPVS: dpvs-ipc-file: {self._ipc}\n")
+        return 0
+
+
+def _no_permission(call: Call, rest: str, status: int) -> int:
+    call.err(f"[dpvs_getsockopt] scoket msg connection error: {os.strerror(errno.EACCES)}\n{rest}")
+    return status
