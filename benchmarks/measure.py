@@ -30,7 +30,13 @@ def seconds(do: Callable[[], object]) -> float:
 
 
 def against(
-    what: str, ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int = 5, bound: str = "", faster: bool = False,
+    what: str,
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    *,
+    rounds: int = 5,
+    bound: str = "",
+    faster: bool = False,
     before: Callable[[], object] = lambda: None,
 ) -> Ratio:
     """Both in turn, `rounds` times after a warm-up each; `before` is called, untimed, ahead of every one."""

@@ -31,10 +31,20 @@ def python(*argv: str) -> None:
 
 def measure() -> Iterator[Ratio]:
     """`import dpvsbook` over an empty interpreter, and `dpvsbook --help` against a two-command typer program."""
-    yield against("import dpvsbook, against an interpreter that imports nothing", lambda: python("-c", "import dpvsbook"), lambda: python("-c", "pass"),
-                  rounds=9, bound="at most 0.1 s more")
+    yield against(
+        "import dpvsbook, against an interpreter that imports nothing",
+        lambda: python("-c", "import dpvsbook"),
+        lambda: python("-c", "pass"),
+        rounds=9,
+        bound="at most 0.1 s more",
+    )
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "two.py"
         program.write_text(TWO_COMMANDS)
-        yield against("dpvsbook --help, against a two-command typer program's", lambda: python("-m", "dpvsbook", "--help"),
-                      lambda: python(str(program), "--help"), rounds=9, bound="at most 1.3")
+        yield against(
+            "dpvsbook --help, against a two-command typer program's",
+            lambda: python("-m", "dpvsbook", "--help"),
+            lambda: python(str(program), "--help"),
+            rounds=9,
+            bound="at most 1.3",
+        )

@@ -1,10 +1,10 @@
 """Runbooks for DPVS load-balancer clusters that an operator can read, run, replay and trust.
 
-    import dpvsbook
-    from dpvsbook import steps
+import dpvsbook
+from dpvsbook import steps
 
-    book = dpvsbook.open("params/fnat-two-arm.yaml")   # preview: nothing is changed
-    steps.address(book)
+book = dpvsbook.open("params/fnat-two-arm.yaml")   # preview: nothing is changed
+steps.address(book)
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ class DpvsNotRunning(HostError):
     def __init__(self, host: str, stderr: str) -> None:
         super().__init__(
             host,
-            f"dpvs is not running, or its tools look for it elsewhere ({stderr.strip().splitlines()[0] if stderr.strip() else 'no answer'})",
-            remedy="Start dpvs and wait until `dpip link show` answers. If its IPC file is not the default one, name it as `ipc` in the params.",
+            f"dpvs is not running, or its tools look for it elsewhere ({stderr.strip().splitlines()[0]})",
+            remedy="Start dpvs and wait until `dpip link show` answers. Where its IPC file isn't the default one, name it as `ipc`.",
         )
 
 
@@ -186,11 +186,13 @@ class Book:
             raise NotConverged(plan.director, _what_is_left(step, left, sent), remedy=_what_to_do(left))
 
     def _send(self, site: Site, step: Step, plan: Plan, towards: Callable[[DirectorState], Plan]) -> Sequence[Result]:
-        """The plan's commands and the looking, as one batch. Where the guard finds another state, look again: only the same plan goes on."""
+        """The plan's commands and the looking, as one batch. Where the guard finds another state: look again; only the same plan goes on."""
         for _ in range(3):
             batches = list(compile_commands(argv for change in plan.changes for argv in change.commands))
-            commands = [_command(site.director, b.argv, stdin=b.stdin, mutates=True, name=f"{step.name} {i + 1}/{len(batches)}")
-                        for i, b in enumerate(batches)]
+            commands = [
+                _command(site.director, b.argv, stdin=b.stdin, mutates=True, name=f"{step.name} {i + 1}/{len(batches)}")
+                for i, b in enumerate(batches)
+            ]
             reads = [_command(site.director, argv) for argv in director_facts.READ]
             try:
                 return site.host.run(
@@ -234,10 +236,7 @@ class Book:
 
     def plan_undo(self, step: Step) -> dict[str, Plan]:
         """What would take a step of the run that is being undone back, from what the directors hold now."""
-        return {
-            name: step.undo(self.params, site.director, site.state, self._undo_from.get(name, []))
-            for name, site in self.sites.items()
-        }
+        return {name: step.undo(self.params, site.director, site.state, self._undo_from.get(name, [])) for name, site in self.sites.items()}
 
     def take_back(self) -> None:
         """Undo what the steps so far have shown, last step first (a service can't lose its VIP before its clients lose the service)."""
@@ -248,13 +247,23 @@ class Book:
 
             def undo(site: Site, step: Step = step, plans: Mapping[str, Plan] = plans) -> None:
                 name = site.director.name
-                self.apply(site, step, plans[name],
-                           towards=lambda state: step.undo(self.params, site.director, state, self._undo_from.get(name, [])))
+                self.apply(
+                    site,
+                    step,
+                    plans[name],
+                    towards=lambda state: step.undo(self.params, site.director, state, self._undo_from.get(name, [])),
+                )
 
             self.everywhere(undo)
             self.applied += changes
-            self.record.event("step", step=step.name, title=f"Undo: {step.title}", status="taken back" if changes else "nothing to do",
-                              changes=changes, seconds=round(time.monotonic() - started, 3))
+            self.record.event(
+                "step",
+                step=step.name,
+                title=f"Undo: {step.title}",
+                status="taken back" if changes else "nothing to do",
+                changes=changes,
+                seconds=round(time.monotonic() - started, 3),
+            )
 
     # -- checks and the end
 
@@ -303,17 +312,28 @@ class Book:
         with self.journalled():
             bad = [name for name, ok in self.checks if not ok]
             detail = (
-                f"{len(bad)} of {len(self.checks)} checks failed: {', '.join(bad)}" if bad
-                else f"{self.pending} changes to make" if self.pending
-                else "nothing was verified: steps.verify was not called" if not self.verified
+                f"{len(bad)} of {len(self.checks)} checks failed: {', '.join(bad)}"
+                if bad
+                else f"{self.pending} changes to make"
+                if self.pending
+                else "nothing was verified: steps.verify was not called"
+                if not self.verified
                 else f"{self.applied} changes made, {len(self.checks)} checks passed"
             )
             if self.drift:
                 detail += f"; {self.drift} things on the directors are not in the params"
             verdict = self.verdict
-            self.record.event("verdict", verdict=verdict, detail=detail, applied=self.applied, pending=self.pending, drift=self.drift,
-                              checks=len(self.checks), checks_failed=len(bad),
-                              round_trips={name: host.round_trips for name, host in self.hosts.items()})
+            self.record.event(
+                "verdict",
+                verdict=verdict,
+                detail=detail,
+                applied=self.applied,
+                pending=self.pending,
+                drift=self.drift,
+                checks=len(self.checks),
+                checks_failed=len(bad),
+                round_trips={name: host.round_trips for name, host in self.hosts.items()},
+            )
             self.close()
             if self._owns_record:
                 self.record.finish(verdict, detail=detail)
@@ -354,8 +374,14 @@ def open_book(
     if record_dir:
         record = Record.attach(Path(record_dir))
     else:
-        record = Record.create(Path(outputs) if outputs else _root_of(path) / "outputs", wanted.name, mode=mode, params=wanted.as_json(), params_sha256=wanted.sha256,
-                               params_file=str(path))
+        record = Record.create(
+            Path(outputs) if outputs else _root_of(path) / "outputs",
+            wanted.name,
+            mode=mode,
+            params=wanted.as_json(),
+            params_sha256=wanted.sha256,
+            params_file=str(path),
+        )
     undo_from: dict[str, list[Mapping[str, Any]]] = {}
     if mode == "undo":
         from dpvsbook import records
@@ -437,8 +463,11 @@ def _explain(site: Site, argv: Argv, result: Result) -> DpvsbookError:
     if "socket msg connection error" in result.stderr or "scoket msg connection error" in result.stderr:
         return DpvsNotRunning(name, result.stderr)
     if result.exit == 127:
-        return HostError(name, f"`{text}`: the command is not there",
-                         remedy="Name the folder of DPVS's tools as `bin` of this director in the params, or put it on the PATH of its login.")
+        return HostError(
+            name,
+            f"`{text}`: the command is not there",
+            remedy="Name the folder of DPVS's tools as `bin` of this director in the params, or put it on the PATH of its login.",
+        )
     said = (result.stderr or result.stdout).strip() or "nothing"
     return HostError(name, f"`{text}` ended with {result.exit} and said: {said}")
 
@@ -457,7 +486,7 @@ def _what_is_left(step: Step, left: Plan, sent: Sequence[Result]) -> str:
 
 def _what_to_do(left: Plan) -> str:
     if any(change.kind == "lip-address" for change in left.changes):
-        return "A LIP without a pool usually means that dpvs is out of huge pages (each LIP takes about 42 MB): see its log, free memory, run again."
+        return "A LIP without a pool usually means that dpvs is out of huge pages (42 MB each): see its log, free memory, run again."
     return "Nothing is lost: run again, and only what is missing is sent. The log of this run has every command with what it answered."
 
 

@@ -20,15 +20,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-lab_app = typer.Typer(help="A lab to run it all on: real SSH servers on loopback in front of emulated hosts, or real DPVS in namespaces.",
-                      no_args_is_help=True, rich_markup_mode=None)
+lab_app = typer.Typer(
+    help="A lab to run it all on: real SSH servers on loopback in front of emulated hosts, or real DPVS in namespaces.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 records_app = typer.Typer(help="The archived records of runs: list, show, verify, compare.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(lab_app, name="lab")
 app.add_typer(records_app, name="records")
 
 ParamsFiles = Annotated[list[Path], typer.Argument(help="Params files (YAML).", show_default=False)]
-SshConfig = Annotated[Path | None, typer.Option(help="ssh_config to reach the hosts by; ~/.ssh/config where it isn't given.", show_default=False,
-                                                envvar="DPVSBOOK_SSH_CONFIG")]
+SshConfig = Annotated[
+    Path | None,
+    typer.Option(
+        help="ssh_config to reach the hosts by; ~/.ssh/config where it isn't given.", show_default=False, envvar="DPVSBOOK_SSH_CONFIG"
+    ),
+]
 Outputs = Annotated[Path, typer.Option(help="Where the records are.", envvar="DPVSBOOK_OUTPUTS")]
 State = Annotated[Path, typer.Option(help="The lab's folder: its ssh_config, keys and state.", envvar="DPVSBOOK_LAB")]
 
@@ -41,7 +48,9 @@ def version(value: bool) -> None:
 
 
 @app.callback()
-def root(_version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version and exit.")] = False) -> None:
+def root(
+    _version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
     """Runbooks for DPVS."""
 
 
@@ -112,11 +121,22 @@ def run(
         raise typer.BadParameter("--apply and --undo exclude each other")
     mode: runs.Mode = "apply" if apply else "undo" if undo else "preview"
     with Progress(several=len(files) > 1) as progress:
-        done = runs.run_many(notebook, files, mode=mode, outputs=outputs, ssh_config=ssh_config, resume=resume, timeout=timeout, jobs=jobs,
-                             on_event=progress.event)
+        done = runs.run_many(
+            notebook,
+            files,
+            mode=mode,
+            outputs=outputs,
+            ssh_config=ssh_config,
+            resume=resume,
+            timeout=timeout,
+            jobs=jobs,
+            on_event=progress.event,
+        )
     for result in done:
         progress.verdict(result)
-    raise typer.Exit(max((result.exit_code for result in done), key=lambda code: (code != 2, code), default=0) if any(r.exit_code for r in done) else 0)
+    raise typer.Exit(
+        max((result.exit_code for result in done), key=lambda code: (code != 2, code), default=0) if any(r.exit_code for r in done) else 0
+    )
 
 
 @app.command()
@@ -145,7 +165,9 @@ def trust(
 def lab_up(
     params: Annotated[Path, typer.Argument(help="Params file: the lab's topology is the cluster's.")],
     backend: Annotated[str, typer.Option(help="emulated (anywhere, no root) or netns (real DPVS; Linux, root).")] = "emulated",
-    dpvs: Annotated[Path | None, typer.Option(help="netns: the folder with dpvs, dpip and ipvsadm.", envvar="DPVSBOOK_DPVS", show_default=False)] = None,
+    dpvs: Annotated[
+        Path | None, typer.Option(help="netns: the folder with dpvs, dpip and ipvsadm.", envvar="DPVSBOOK_DPVS", show_default=False)
+    ] = None,
     state: State = Path(".lab"),
 ) -> None:
     """Bring a lab up in the background, and say how to reach it."""
@@ -189,7 +211,9 @@ def lab_exec(
 
 
 @lab_app.command("shell")
-def lab_shell(host: Annotated[str, typer.Argument(help="Which host.", autocompletion=lambda: _lab_hosts())], state: State = Path(".lab")) -> None:
+def lab_shell(
+    host: Annotated[str, typer.Argument(help="Which host.", autocompletion=lambda: _lab_hosts())], state: State = Path(".lab")
+) -> None:
     """A prompt on a lab host, with history."""
     from dpvsbook import lab
 
@@ -200,7 +224,9 @@ def lab_shell(host: Annotated[str, typer.Argument(help="Which host.", autocomple
 def lab_inject(
     host: Annotated[str, typer.Argument(help="Which host.", autocompletion=lambda: _lab_hosts())],
     fault: Annotated[str, typer.Argument(help="Which fault; --list names them.")],
-    value: Annotated[str | None, typer.Argument(help="The fault's value, where it takes one (seconds, a number of commands).", show_default=False)] = None,
+    value: Annotated[
+        str | None, typer.Argument(help="The fault's value, where it takes one (seconds, a number of commands).", show_default=False)
+    ] = None,
     state: State = Path(".lab"),
 ) -> None:
     """Break something in the emulated lab, to see what happens; the fault `none` mends it all."""
@@ -221,7 +247,9 @@ def records_list(outputs: Outputs = Path("outputs")) -> None:
         typer.echo(f"{entry.started}  {entry.verdict:<16} {entry.mode:<8} {entry.path}")
 
 
-RecordName = Annotated[str, typer.Argument(help="A record: its folder, its run id, or a runbook's name for its newest.", show_default=False)]
+RecordName = Annotated[
+    str, typer.Argument(help="A record: its folder, its run id, or a runbook's name for its newest.", show_default=False)
+]
 
 
 @records_app.command("show")

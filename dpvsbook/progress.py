@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import typer
 
 if TYPE_CHECKING:
     from rich.status import Status
 
+    from dpvsbook.runs import Run
+
 MARK = {"failed": "✗", "nothing to do": "·", "planned": "?", "applied": "✓", "passed": "✓", "taken back": "✓"}
-
-
-class Ended(Protocol):
-    """What the last lines are made of; `runs.Run` has it."""
-
-    label: str
-    verdict: str
-    detail: str
-    exit_code: int
-    record: Any
-    report: Any
 
 
 class Progress:
@@ -32,7 +22,6 @@ class Progress:
 
     def __init__(self, *, several: bool = False) -> None:
         self.several = several
-        self.started = time.monotonic()
         self._status: Status | None = None
 
     def __enter__(self) -> Self:
@@ -63,10 +52,10 @@ class Progress:
         elif kind == "cell" and self._status is not None:
             self._status.update(f"{prefix}{event.get('id', '')}")
 
-    def verdict(self, run: Ended) -> None:
+    def verdict(self, run: Run) -> None:
         """How a run ended, and where its record and its report are."""
         prefix = f"{run.label}: " if self.several else ""
-        typer.echo(f"{prefix}{run.verdict}: {run.detail} ({time.monotonic() - self.started:.1f} s)")
+        typer.echo(f"{prefix}{run.verdict}: {run.detail} ({run.seconds:.1f} s)")
         if run.record is not None:
             typer.echo(f"{prefix}  record {run.record}")
         if run.report is not None:

@@ -22,8 +22,16 @@ STYLE = """<style>
 .dpvsbook .note{opacity:.75}
 </style>"""
 
-TONE = {"converged": "ok", "applied": "ok", "taken back": "ok", "passed": "ok", "changes-pending": "todo", "planned": "todo",
-        "failed": "bad", "nothing to do": "idle"}
+TONE = {
+    "converged": "ok",
+    "applied": "ok",
+    "taken back": "ok",
+    "passed": "ok",
+    "changes-pending": "todo",
+    "planned": "todo",
+    "failed": "bad",
+    "nothing to do": "idle",
+}
 SHOWN = 40
 """Rows of a plan that a cell shows; the record and its report have them all."""
 
@@ -88,7 +96,7 @@ class StepView(View):
         if changes > SHOWN:
             yield f"… and {changes - SHOWN} more: the record has them all."
         if self.mode == "preview" and changes:
-            yield "Preview: nothing was sent. mode = \"apply\" does this."
+            yield 'Preview: nothing was sent. mode = "apply" does this.'
         for plan in self.plans:
             for item in plan.drift[:SHOWN]:
                 yield f"Drift, left alone: {item.detail} ({plan.director})"
@@ -143,7 +151,9 @@ class OpenView(View):
 
     def notes(self) -> Iterable[str]:
         directors = ", ".join(d.name for d in self.params.directors)
-        touched = f"This run may change what dpvs holds on {directors}" + (", and removes there what the params don't have (prune)." if self.params.prune else ".")
+        touched = f"This run may change what dpvs holds on {directors}" + (
+            ", and removes there what the params don't have (prune)." if self.params.prune else "."
+        )
         yield touched if self.mode != "preview" else f"Preview: nothing is changed. Applied, it may change what dpvs holds on {directors}."
         yield f"Record: {self.record}"
 

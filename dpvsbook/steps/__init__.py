@@ -1,7 +1,7 @@
 """The steps of the DPVS tutorial, in its order. Each is data plus a pure function; calling one on a book plans it, or does it.
 
-    book = dpvsbook.open(params, mode=mode)
-    steps.address(book)
+book = dpvsbook.open(params, mode=mode)
+steps.address(book)
 """
 
 from dpvsbook.plan import Step

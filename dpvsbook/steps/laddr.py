@@ -19,7 +19,7 @@ from dpvsbook.steps.service import key_of
 
 @dataclass(frozen=True)
 class PoolKind:
-    """The LIP's address on its device, key "192.168.100.200/32 dev dpdk0", value {"pool": bool}: without a pool everything is black-holed."""
+    """The LIP's address, key "192.168.100.200/32 dev dpdk0", value {"pool": bool}: without a pool everything is black-holed."""
 
     name: str = "lip-address"
 

@@ -24,7 +24,8 @@ SAMPLE_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Load:
-    """The samples of one load. `connections`: seconds, director, service, server, conns (a counter); `ports`: seconds, director, lip, used, free, miss."""
+    """The samples of one load. `connections`: seconds, director, service, server, conns (a counter);
+    `ports`: seconds, director, lip, used, free, miss."""
 
     connections: pd.DataFrame | None
     ports: pd.DataFrame | None
@@ -62,10 +63,13 @@ def load(book: Book) -> Load:
 
     def send() -> None:
         try:
-            (result,) = book.run_on(client, [_script(url_of(target, http), check.requests, check.rate, http.timeout)],
-                                    timeout=60 + check.requests * (1 / check.rate + http.timeout))
+            (result,) = book.run_on(
+                client,
+                [_script(url_of(target, http), check.requests, check.rate, http.timeout)],
+                timeout=60 + check.requests * (1 / check.rate + http.timeout),
+            )
             answered.extend(result.stdout.split())
-        except BaseException as error:  # noqa: BLE001 - raised again below, in the caller's thread
+        except BaseException as error:
             failed.append(error)
         finally:
             done.set()
@@ -83,14 +87,26 @@ def load(book: Book) -> Load:
         if failed:
             raise failed[0]
     good = sum(status == str(http.expect_status) for status in answered)
-    book.check(f"{key_of(target)}: load", good == check.requests, f"{good} of {check.requests} requests answered {http.expect_status} at {check.rate}/s")
-    taken = Load(pd.DataFrame(connections), pd.DataFrame(ports), f"{good} of {check.requests} requests answered")
-    book.record.table("connections", taken.connections)
-    book.record.table("lip-ports", taken.ports)
+    book.check(
+        f"{key_of(target)}: load",
+        good == check.requests,
+        f"{good} of {check.requests} requests answered {http.expect_status} at {check.rate}/s",
+    )
+    frames = {"connections": pd.DataFrame(connections), "lip-ports": pd.DataFrame(ports)}
+    for name, frame in frames.items():
+        book.record.table(name, frame)
+    taken = Load(*frames.values(), f"{good} of {check.requests} requests answered")
     book.record.figure("requests", taken.requests())
     book.record.figure("lip-ports", taken.lip_ports())
-    book.record.event("step", step="load", title="Load", status="passed" if good == check.requests else "failed", changes=0,
-                      seconds=round(time.monotonic() - started, 3), detail=taken.note)
+    book.record.event(
+        "step",
+        step="load",
+        title="Load",
+        status="passed" if good == check.requests else "failed",
+        changes=0,
+        seconds=round(time.monotonic() - started, 3),
+        detail=taken.note,
+    )
     return taken
 
 
@@ -104,7 +120,9 @@ def _sample(book: Book, seconds: float, connections: list[dict[str, Any]], ports
     for name, site in book.sites.items():
         stats, addresses = book.sample(site)
         for row in ipvsadm_stats.parse(stats):
-            connections += [{"seconds": seconds, "director": name, "service": str(row.key), "server": str(s.endpoint), "conns": s.conns} for s in row.servers]
-        for a in dpip_addr.parse(addresses):
-            if a.pool is not None:
-                ports.append({"seconds": seconds, "director": name, "lip": a.address, "used": a.pool.used, "free": a.pool.free, "miss": a.pool.miss})
+            connections += [
+                {"seconds": seconds, "director": name, "service": str(row.key), "server": str(s.endpoint), "conns": s.conns}
+                for s in row.servers
+            ]
+        pools = [(a.address, a.pool) for a in dpip_addr.parse(addresses) if a.pool is not None]
+        ports += [{"seconds": seconds, "director": name, "lip": lip, "used": p.used, "free": p.free, "miss": p.miss} for lip, p in pools]

@@ -39,38 +39,58 @@ def checks(params: Params, director: Director, state: DirectorState, meminfo: st
     for device in director.devices:
         link = links.get(device.name)
         seen = "not there" if link is None else "UP" if link.up else "DOWN"
-        remedy = "The link is down: look at the cable and the switch port." if link else "dpvs.conf has no such device: compare its device blocks."
+        remedy = (
+            "The link is down: look at the cable and the switch port."
+            if link
+            else "dpvs.conf has no such device: compare its device blocks."
+        )
         yield Check(f"{director.name}: {device.name}", link is not None and link.up, f"{device.name} is {seen}", remedy)
     yield from conflicts(params, director, state)
     yield memory(params, director, state, meminfo)
 
 
 def conflicts(params: Params, director: Director, state: DirectorState) -> Iterator[Check]:
-    """A VIP on a second device, or a subnet's route by a second device: both are accepted in silence and lead traffic astray (transcript 05)."""
+    """A VIP or a subnet's route on a second device: both are accepted in silence, and lead traffic astray (transcript 05)."""
     for device in director.devices:
         for subnet in params.networks[device.network].subnets:
             other = sorted({r.device for r in state.routes if r.prefix == subnet and r.scope == "link"} - {device.name})
             if other:
-                yield Check(f"{director.name}: route {subnet}", False, f"{subnet} belongs to {device.name} and is routed by {', '.join(other)} too",
-                            f"dpip route del {subnet} dev {other[0]}")
+                yield Check(
+                    f"{director.name}: route {subnet}",
+                    False,
+                    f"{subnet} belongs to {device.name} and is routed by {', '.join(other)} too",
+                    f"dpip route del {subnet} dev {other[0]}",
+                )
     for service in params.services_on(director):
         wanted = params.device_for(director, service.network)
         other = sorted({a.device for a in state.addresses if a.address == service.vip} - {wanted})
         if other:
-            yield Check(f"{director.name}: VIP {service.vip}", False, f"{service.vip} belongs on {wanted} and is on {', '.join(other)} too",
-                        f"dpip addr del {service.vip}/32 dev {other[0]}")
+            yield Check(
+                f"{director.name}: VIP {service.vip}",
+                False,
+                f"{service.vip} belongs on {wanted} and is on {', '.join(other)} too",
+                f"dpip addr del {service.vip}/32 dev {other[0]}",
+            )
 
 
 def memory(params: Params, director: Director, state: DirectorState, meminfo: str) -> Check:
     """Huge pages for the LIPs that are still to be made: dpvs says nothing when they run out, the LIP just has no ports (transcript 12)."""
-    missing = [key for key in PoolKind().desired(params, director) if not PoolKind().observed(params, director, state).get(key, {}).get("pool")]
+    missing = [
+        key for key in PoolKind().desired(params, director) if not PoolKind().observed(params, director, state).get(key, {}).get("pool")
+    ]
     fields = {name: int(value) for name, value in re.findall(r"^(\w+):\s+(\d+)", meminfo, re.MULTILINE)}
     name, need = f"{director.name}: memory for LIPs", len(missing) * LIP_MEMORY
     if not fields.get("HugePages_Total"):
-        return Check(name, True, f"{len(missing)} LIPs to make; this host has no huge pages reserved, so nothing can be said of what is left")
+        return Check(
+            name, True, f"{len(missing)} LIPs to make; this host has no huge pages reserved, so nothing can be said of what is left"
+        )
     free = fields["HugePages_Free"] * fields["Hugepagesize"] * 1024
-    return Check(name, need <= free, f"{len(missing)} LIPs to make take {need >> 20} MB of huge pages; {free >> 20} MB are free",
-                 "Reserve more huge pages on the host, or give the director fewer LIPs.")
+    return Check(
+        name,
+        need <= free,
+        f"{len(missing)} LIPs to make take {need >> 20} MB of huge pages; {free >> 20} MB are free",
+        "Reserve more huge pages on the host, or give the director fewer LIPs.",
+    )
 
 
 def preflight(book: Book) -> ChecksView:
@@ -83,8 +103,14 @@ def preflight(book: Book) -> ChecksView:
     for check in found:
         book.check(check.name, check.ok, check.detail)
     bad = [check for check in found if not check.ok]
-    book.record.event("step", step="preflight", title="Preflight", status="failed" if bad else "passed", changes=0,
-                      detail=f"{len(found) - len(bad)} of {len(found)} checks passed")
+    book.record.event(
+        "step",
+        step="preflight",
+        title="Preflight",
+        status="failed" if bad else "passed",
+        changes=0,
+        detail=f"{len(found) - len(bad)} of {len(found)} checks passed",
+    )
     view = ChecksView("Preflight", [(c.name, c.ok, c.detail if c.ok else f"{c.detail}. {c.remedy}") for c in found])
     if bad and book.mode == "apply":
         with book.journalled():

@@ -60,8 +60,12 @@ class RouteKind:
         remove: Argv = (*family, "route", "del", shown, "dev", device)
         if after is None:
             return (remove,)
-        options = [part for name, word in (("via", "via"), ("src", "src"), ("scope", "scope"), ("mtu", "mtu")) if after.get(name)
-                   for part in (word, str(after[name]))]
+        options = [
+            part
+            for name, word in (("via", "via"), ("src", "src"), ("scope", "scope"), ("mtu", "mtu"))
+            if after.get(name)
+            for part in (word, str(after[name]))
+        ]
         add: Argv = (*family, "route", "add", shown, *options, "dev", device)
         return (add,) if before is None else (remove, add)
 

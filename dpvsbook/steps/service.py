@@ -21,13 +21,17 @@ STICKY = ("persistent", "netmask", "ops", "expire_quiescent", "quic", "hash_targ
 
 def key_of(service: Service) -> ServiceKey:
     """How DPVS knows a service of the params."""
-    assert service.vip is not None and service.port is not None  # noqa: S101 - match services are refused when a book is opened
+    if service.vip is None or service.port is None:
+        raise ValueError(f"{service.name} is a match service: it has no VIP and port")
     return ServiceKey(service.protocol, service.vip, service.port)
 
 
 def service_value(scheduler: str, options: Value) -> Value:
     """The scheduler, and those options that are on: one shape for both sides of the comparison."""
-    return {"scheduler": scheduler, **{name: options[name] for name in sorted(options) if options[name] not in (None, False, "", "disable")}}
+    return {
+        "scheduler": scheduler,
+        **{name: options[name] for name in sorted(options) if options[name] not in (None, False, "", "disable")},
+    }
 
 
 def wanted_value(service: Service) -> Value:

@@ -68,8 +68,9 @@ def expected_shares(params: Params, service: Service) -> dict[str, float]:
     shares: dict[str, float] = {}
     for rs in service.real_servers:
         host = params.service_address(service, rs)
-        shares[f"[{host}]:{rs.port}" if ":" in host else f"{host}:{rs.port}"] = (1 / sum(r.weight > 0 for r in service.real_servers)
-            if service.scheduler == "rr" and rs.weight else rs.weight / total)
+        shares[f"[{host}]:{rs.port}" if ":" in host else f"{host}:{rs.port}"] = (
+            1 / sum(r.weight > 0 for r in service.real_servers) if service.scheduler == "rr" and rs.weight else rs.weight / total
+        )
     return shares
 
 
@@ -101,7 +102,9 @@ def verify(book: Book) -> ChecksView:
             for step in (address, route, service, laddr):
                 left = step.plan(book.params, site.director, site.state)
                 if book.mode == "apply" or not left:
-                    rows.append((f"{name}: {step.name}", not left, "as the params say" if not left else f"{len(left.changes)} changes left"))
+                    rows.append(
+                        (f"{name}: {step.name}", not left, "as the params say" if not left else f"{len(left.changes)} changes left")
+                    )
         if not book.pending and book.params.checks.http:
             for wanted in book.params.services:
                 if wanted.protocol == "tcp":
@@ -110,8 +113,15 @@ def verify(book: Book) -> ChecksView:
             book.check(name, ok, detail)
     book.verified = True
     bad = sum(not ok for _, ok, _ in rows)
-    book.record.event("step", step="verify", title="Verify", status="failed" if bad else "planned" if book.pending else "passed", changes=0,
-                      seconds=round(time.monotonic() - started, 3), detail=f"{len(rows) - bad} of {len(rows)} checks passed")
+    book.record.event(
+        "step",
+        step="verify",
+        title="Verify",
+        status="failed" if bad else "planned" if book.pending else "passed",
+        changes=0,
+        seconds=round(time.monotonic() - started, 3),
+        detail=f"{len(rows) - bad} of {len(rows)} checks passed",
+    )
     note = f"{book.pending} changes are pending: no request was sent." if book.pending else ""
     return ChecksView("Verify", rows, note)
 

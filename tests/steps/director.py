@@ -38,8 +38,12 @@ def route(prefix: str, device: str, *, via: str = "0.0.0.0", scope: str = "link"
 
 
 def state(
-    addresses: str = "", routes: str = "", services: dict[str, tuple[str, list[str]]] | None = None, lips: dict[str, list[str]] | None = None,
-    version: str = "1.10-2", links: str = LINKS,
+    addresses: str = "",
+    routes: str = "",
+    services: dict[str, tuple[str, list[str]]] | None = None,
+    lips: dict[str, list[str]] | None = None,
+    version: str = "1.10-2",
+    links: str = LINKS,
 ) -> DirectorState:
     """`services`: VIP:PORT to (scheduler with its options, ["RS:PORT -b -w 1", …]); `lips`: VIP:PORT to its LIPs."""
     saved, listed, limits, laddrs = "", LIST_HEAD, LIMITS_HEAD, LADDR_HEAD if services else ""

@@ -57,42 +57,73 @@ def test_done_is_an_empty_plan(params: Params) -> None:
     ("seen", "commands", "reason"),
     [
         pytest.param(
-            state(VIP + address("192.168.100.200/32", "dpdk0"), HOST_ROUTES + LINK_ROUTES, {"10.0.0.100:80": ("rr", SERVERS)},
-                  {"10.0.0.100:80": ["192.168.100.200"]}),
+            state(
+                VIP + address("192.168.100.200/32", "dpdk0"),
+                HOST_ROUTES + LINK_ROUTES,
+                {"10.0.0.100:80": ("rr", SERVERS)},
+                {"10.0.0.100:80": ["192.168.100.200"]},
+            ),
             ["dpip addr del 192.168.100.200/32 dev dpdk0", "dpip addr add 192.168.100.200/32 dev dpdk0 sapool"],
             "without a port pool",
             id="a LIP without a pool (transcript 12)",
         ),
         pytest.param(
-            state(VIP + LIP, route("192.168.100.200/32", "dpdk0", scope="host") + LINK_ROUTES, {"10.0.0.100:80": ("rr", SERVERS)},
-                  {"10.0.0.100:80": ["192.168.100.200"]}),
+            state(
+                VIP + LIP,
+                route("192.168.100.200/32", "dpdk0", scope="host") + LINK_ROUTES,
+                {"10.0.0.100:80": ("rr", SERVERS)},
+                {"10.0.0.100:80": ["192.168.100.200"]},
+            ),
             ["dpip addr del 10.0.0.100/32 dev dpdk1", "dpip addr add 10.0.0.100/32 dev dpdk1"],
             "host route is gone",
             id="a VIP that lost its host route (transcript 05)",
         ),
         pytest.param(
-            state(VIP + LIP, HOST_ROUTES + LINK_ROUTES, {"10.0.0.100:80": ("rr", [SERVERS[0].replace("-b -w 1", "-g -w 5"), SERVERS[1]])},
-                  {"10.0.0.100:80": ["192.168.100.200"]}),
+            state(
+                VIP + LIP,
+                HOST_ROUTES + LINK_ROUTES,
+                {"10.0.0.100:80": ("rr", [SERVERS[0].replace("-b -w 1", "-g -w 5"), SERVERS[1]])},
+                {"10.0.0.100:80": ["192.168.100.200"]},
+            ),
             ["ipvsadm -e -t 10.0.0.100:80 -r 192.168.100.2:80 -b -w 1 -x 0 -y 0"],
             "method is dr, wanted fnat, weight is 5, wanted 1",
             id="an edit without -b made it Route (transcript 09)",
         ),
         pytest.param(
-            state(VIP + LIP, HOST_ROUTES + LINK_ROUTES, {"10.0.0.100:80": ("wrr conn-timeout 60", SERVERS)}, {"10.0.0.100:80": ["192.168.100.200"]}),
+            state(
+                VIP + LIP,
+                HOST_ROUTES + LINK_ROUTES,
+                {"10.0.0.100:80": ("wrr conn-timeout 60", SERVERS)},
+                {"10.0.0.100:80": ["192.168.100.200"]},
+            ),
             ["ipvsadm -E -t 10.0.0.100:80 -s rr -j disable --conn-timeout 0 --proxy-protocol disable --dest-check=disable"],
             "scheduler is wrr, wanted rr, conn timeout is 60, wanted off",
             id="another scheduler: an edit names every option",
         ),
         pytest.param(
-            state(VIP + LIP, HOST_ROUTES + LINK_ROUTES, {"10.0.0.100:80": ("rr persistent 60", SERVERS)}, {"10.0.0.100:80": ["192.168.100.200"]}),
-            ["ipvsadm -D -t 10.0.0.100:80", "ipvsadm -A -t 10.0.0.100:80 -s rr", "ipvsadm -a -t 10.0.0.100:80 -r 192.168.100.2:80 -b -w 1",
-             "ipvsadm -a -t 10.0.0.100:80 -r 192.168.100.3:80 -b -w 1", "ipvsadm -P -t 10.0.0.100:80 -z 192.168.100.200 -F dpdk0"],
+            state(
+                VIP + LIP,
+                HOST_ROUTES + LINK_ROUTES,
+                {"10.0.0.100:80": ("rr persistent 60", SERVERS)},
+                {"10.0.0.100:80": ["192.168.100.200"]},
+            ),
+            [
+                "ipvsadm -D -t 10.0.0.100:80",
+                "ipvsadm -A -t 10.0.0.100:80 -s rr",
+                "ipvsadm -a -t 10.0.0.100:80 -r 192.168.100.2:80 -b -w 1",
+                "ipvsadm -a -t 10.0.0.100:80 -r 192.168.100.3:80 -b -w 1",
+                "ipvsadm -P -t 10.0.0.100:80 -z 192.168.100.200 -F dpdk0",
+            ],
             "made anew",
             id="persistence can't be taken off by an edit (transcript 09)",
         ),
         pytest.param(
-            state(VIP + LIP, HOST_ROUTES + route("10.0.0.0/16", "dpdk1", via="10.0.0.9") + route("192.168.100.0/24", "dpdk0"),
-                  {"10.0.0.100:80": ("rr", SERVERS)}, {"10.0.0.100:80": ["192.168.100.200"]}),
+            state(
+                VIP + LIP,
+                HOST_ROUTES + route("10.0.0.0/16", "dpdk1", via="10.0.0.9") + route("192.168.100.0/24", "dpdk0"),
+                {"10.0.0.100:80": ("rr", SERVERS)},
+                {"10.0.0.100:80": ["192.168.100.200"]},
+            ),
             ["dpip route del 10.0.0.0/16 dev dpdk1", "dpip route add 10.0.0.0/16 dev dpdk1"],
             "via 10.0.0.9",
             id="a route with another gateway: adding it again would be ignored (F28)",
@@ -113,20 +144,29 @@ def test_what_is_wrong_is_mended(params: Params, seen: object, commands: list[st
 
 def test_other_peoples_services_are_drift_and_stay(params: Params) -> None:
     seen = state(
-        VIP + LIP + address("10.0.0.7/32", "dpdk1"), HOST_ROUTES + LINK_ROUTES + route("10.9.0.0/16", "dpdk1"),
-        {"10.0.0.100:80": ("rr", SERVERS), "10.0.0.7:443": ("wlc", ["192.168.100.9:443 -b -w 1"])}, {"10.0.0.100:80": ["192.168.100.200"]},
+        VIP + LIP + address("10.0.0.7/32", "dpdk1"),
+        HOST_ROUTES + LINK_ROUTES + route("10.9.0.0/16", "dpdk1"),
+        {"10.0.0.100:80": ("rr", SERVERS), "10.0.0.7:443": ("wlc", ["192.168.100.9:443 -b -w 1"])},
+        {"10.0.0.100:80": ["192.168.100.200"]},
     )
     found = plan(steps.converge, params, seen)
     assert not found
     assert {(d.kind, d.key) for d in found.drift} == {
-        ("address", "10.0.0.7/32 dev dpdk1"), ("route", "10.9.0.0/16 dev dpdk1"), ("service", "tcp 10.0.0.7:443")}
+        ("address", "10.0.0.7/32 dev dpdk1"),
+        ("route", "10.9.0.0/16 dev dpdk1"),
+        ("service", "tcp 10.0.0.7:443"),
+    }
     pruned = plan(steps.converge, params.model_copy(update={"prune": True}), seen)
     assert sent(pruned) == ["dpip addr del 10.0.0.7/32 dev dpdk1", "dpip route del 10.9.0.0/16 dev dpdk1", "ipvsadm -D -t 10.0.0.7:443"]
 
 
 def test_a_real_server_without_a_port_is_named(params: Params) -> None:
-    seen = state(VIP + LIP, HOST_ROUTES + LINK_ROUTES, {"10.0.0.100:80": ("rr", [*SERVERS, "192.168.100.2:0 -b -w 1"])},
-                 {"10.0.0.100:80": ["192.168.100.200"]})
+    seen = state(
+        VIP + LIP,
+        HOST_ROUTES + LINK_ROUTES,
+        {"10.0.0.100:80": ("rr", [*SERVERS, "192.168.100.2:0 -b -w 1"])},
+        {"10.0.0.100:80": ["192.168.100.200"]},
+    )
     (drift,) = plan(steps.converge, params, seen).drift
     assert "port 0" in drift.detail
 
@@ -134,7 +174,8 @@ def test_a_real_server_without_a_port_is_named(params: Params) -> None:
 def test_a_shared_lip_is_given_back(params: Params) -> None:
     """--del-laddr takes the address from every service that uses it (transcript 05)."""
     seen = state(
-        VIP + LIP + address("192.168.100.201/32", "dpdk0", pool=True), HOST_ROUTES + LINK_ROUTES,
+        VIP + LIP + address("192.168.100.201/32", "dpdk0", pool=True),
+        HOST_ROUTES + LINK_ROUTES,
         {"10.0.0.100:80": ("rr", SERVERS), "10.0.0.100:81": ("rr", SERVERS)},
         {"10.0.0.100:80": ["192.168.100.200", "192.168.100.201"], "10.0.0.100:81": ["192.168.100.201"]},
     )
@@ -164,7 +205,10 @@ def test_undo_leaves_what_somebody_changed_since(params: Params) -> None:
 def test_rules_go_through_one_restore() -> None:
     commands = [("ipvsadm", "-A", "-t", "a"), ("ipvsadm", "-a", "-t", "a"), ("dpip", "x"), ("ipvsadm", "-P", "-t", "a")]
     assert [(b.argv, b.stdin) for b in compile_commands(commands)] == [
-        (("ipvsadm", "-R"), "-A -t a\n-a -t a\n"), (("dpip", "x"), None), (("ipvsadm", "-R"), "-P -t a\n")]
+        (("ipvsadm", "-R"), "-A -t a\n-a -t a\n"),
+        (("dpip", "x"), None),
+        (("ipvsadm", "-R"), "-P -t a\n"),
+    ]
 
 
 @pytest.mark.parametrize("bad", ["", "a b", "a\nb", "\t"])
