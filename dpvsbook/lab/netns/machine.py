@@ -1,0 +1,134 @@
+"""What the lab asks of the machine: root, tools, kernel features, hugepages, CPUs. Each lack is an error that says what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dpvsbook.errors import DpvsbookError
+from dpvsbook.lab.netns.plan import PAGE_MB, LabPlan
+
+PACKAGES = {"ip": "iproute2", "nsenter": "util-linux", "ssh-keygen": "openssh-client", "/usr/sbin/sshd": "openssh-server",
+            "ethtool": "ethtool", "curl": "curl"}
+Cpus = Literal["auto", "own", "shared"]
+NR_HUGEPAGES = Path("/proc/sys/vm/nr_hugepages")
+BINARIES = ("dpvs", "dpip", "ipvsadm")
+ROOM_MB = 512  # memory that must stay for everything else
+
+
+class LabError(DpvsbookError):
+    """The lab can't be made, or isn't there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How the lab's DPVS processes get memory: hugepages, of which `taken` were added to the machine's, or none (`huge` false)."""
+
+    huge: bool
+    taken: int = 0
+
+
+def check(plan: LabPlan, folder: Path | None) -> None:
+    """Raise LabError for the first thing that this machine lacks."""
+    if sys.platform != "linux":
+        raise LabError("the netns lab needs Linux", remedy="Use the emulated lab here: dpvsbook lab up PARAMS")
+    if os.geteuid() != 0:
+        raise LabError("the netns lab needs root: it makes network namespaces",
+                       remedy="Run it with sudo, or use the emulated lab: dpvsbook lab up PARAMS")
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    if missing := [tool for tool in PACKAGES if not shutil.which(tool, path=path)]:
+        wanted = sorted({PACKAGES[tool] for tool in missing})
+        raise LabError(f"the netns lab needs {', '.join(missing)}", remedy=f"Install: {' '.join(wanted)}")
+    if "\toverlay" not in Path("/proc/filesystems").read_text():
+        raise LabError("this kernel has no overlay file system", remedy="modprobe overlay")
+    if plan.directors:
+        _check_dpvs(folder)
+
+
+def _check_dpvs(folder: Path | None) -> None:
+    build = "Build DPVS first (docs/real-lab.md), then name the folder that has its bin files: --dpvs FOLDER, or DPVSBOOK_DPVS."
+    if folder is None:
+        raise LabError("the netns lab runs real DPVS, and no built one was named", remedy=build)
+    if not folder.is_dir():
+        raise LabError(f"no folder {folder}", remedy=build)
+    if missing := [name for name in BINARIES if not os.access(folder / name, os.X_OK)]:
+        raise LabError(f"{folder} has no {', '.join(missing)}: not a folder of DPVS's bin files", remedy=build)
+
+
+def cpus_for(directors: int, usable: Iterable[int], cpus: Cpus = "auto") -> list[tuple[int, int]]:
+    """For each director the CPUs of its master and its worker: one each, or one that both share.
+
+    auto: one each where one CPU at least is left for all the rest. Shared, DPVS leaves the machine usable, but a list takes 8 ms for each
+    service (a scheduler tick for each of the two), against 0.1 ms.
+    """
+    free = sorted(usable, reverse=True)
+    if cpus == "own" or (cpus == "auto" and len(free) > 2 * directors):
+        return [(free[2 * number % len(free)], free[(2 * number + 1) % len(free)]) for number in range(directors)]
+    return [(free[number % len(free)],) * 2 for number in range(directors)]
+
+
+def meminfo() -> dict[str, int]:
+    """/proc/meminfo as numbers: kB, or pages for HugePages_*."""
+    rows = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+    return {row[0].rstrip(":"): int(row[1]) for row in rows}
+
+
+def take_hugepages(pages: int, folder: Path) -> Memory:
+    """See to it that `pages` 2 MB pages are free, adding what lacks; plain memory where the kernel gives none.
+
+    LabError when there is not enough memory either way: DPVS would start, and a LIP would fail silently.
+    """
+    with _locked(folder):
+        if not NR_HUGEPAGES.exists() or meminfo().get("Hugepagesize") != PAGE_MB * 1024:
+            return _plain(pages)
+        free, before = meminfo()["HugePages_Free"], int(NR_HUGEPAGES.read_text())
+        if free >= pages:
+            return Memory(huge=True)
+        available = meminfo()["MemAvailable"] // 1024
+        if available < (pages - free) * PAGE_MB + ROOM_MB:
+            raise _not_enough(pages, available)
+        wanted = before + pages - free
+        for _attempt in range(2):
+            with contextlib.suppress(OSError):
+                NR_HUGEPAGES.write_text(str(wanted))
+            if int(NR_HUGEPAGES.read_text()) >= wanted:
+                return Memory(huge=True, taken=wanted - before)
+            with contextlib.suppress(OSError):
+                Path("/proc/sys/vm/compact_memory").write_text("1")
+        with contextlib.suppress(OSError):
+            NR_HUGEPAGES.write_text(str(before))
+        return _plain(pages)
+
+
+def give_back_hugepages(taken: int, folder: Path) -> None:
+    """Undo take_hugepages: what others reserved meanwhile stays."""
+    if taken:
+        with _locked(folder):
+            NR_HUGEPAGES.write_text(str(max(0, int(NR_HUGEPAGES.read_text()) - taken)))
+
+
+def _plain(pages: int) -> Memory:
+    available = meminfo()["MemAvailable"] // 1024
+    if available < pages * PAGE_MB + ROOM_MB:
+        raise _not_enough(pages, available)
+    return Memory(huge=False)
+
+
+def _not_enough(pages: int, available: int) -> LabError:
+    return LabError(f"not enough memory: this lab's DPVS needs {pages} pages of {PAGE_MB} MB, and {available} MB are available",
+                    remedy="Fewer directors or LIPs (42 MB each), or more memory: with too little, a LIP fails silently.")
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Two labs that come up at once must not count the same free pages."""
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

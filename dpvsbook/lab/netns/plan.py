@@ -1,0 +1,243 @@
+"""What a lab is made of, worked out from the params alone: namespaces, links, addresses, processes. Nothing here touches the machine."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from ipaddress import ip_interface
+from typing import TYPE_CHECKING
+
+from dpvsbook.lab.netns.conf import Port, dpvs_conf
+
+if TYPE_CHECKING:
+    from dpvsbook.params import Director, HostParams, Params
+
+PREFIX = "dpvsbook-"
+SWITCH = "sw"          # the host that holds the bridges
+IFNAMSIZ = 15
+PAGE_MB = 2
+PAGES = 400            # 2 MB pages of a director: 353 measured, and room
+PAGES_PER_LIP = 21     # measured: a LIP's port pools take 42 MB
+SPARE_LIPS = 2         # for what somebody adds by hand; a LIP that finds no page fails silently
+CONF, PID, LOG, OUT, HUGE = "/etc/dpvs.conf", "/var/run/dpvs.pid", "/var/log/dpvs.log", "/var/log/dpvs.out", "/run/hugepages"
+IPC = "/var/run/dpvs.ipc"
+
+
+@dataclass(frozen=True, slots=True)
+class Nic:
+    """An interface of a host and its port on the network's bridge; `addresses` with their prefix lengths."""
+
+    name: str
+    port: str
+    bridge: str
+    mac: str
+    mtu: int = 1500
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dpvs:
+    """A DPVS process to be: its ports in order, its LIPs (they need memory), what the tools find it by."""
+
+    ports: tuple[Port, ...]
+    lips: int
+    ipc: str
+    bin: str | None
+    own: tuple[str, ...]  # addresses that are DPVS's, that the kernel under it must not answer for
+
+    @property
+    def pages(self) -> int:
+        """2 MB hugepages that it needs."""
+        return PAGES + PAGES_PER_LIP * (self.lips + SPARE_LIPS)
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlan:
+    """One host of the lab: a network namespace `namespace`, a hostname, interfaces, and what runs there."""
+
+    name: str
+    role: str
+    namespace: str
+    nics: tuple[Nic, ...]
+    routes: tuple[tuple[str, str], ...] = ()
+    listens: tuple[str, ...] = ()          # "tcp:80": what its server answers on
+    dpvs: Dpvs | None = None
+    user: str = "root"
+
+    @property
+    def links(self) -> int:
+        """How many of DPVS's links must be UP before the host is ready."""
+        return len(self.dpvs.ports) if self.dpvs else 0
+
+
+@dataclass(frozen=True, slots=True)
+class LabPlan:
+    """The lab: `prefix` begins the name of every namespace of it, and of no other lab's."""
+
+    name: str
+    prefix: str
+    bridges: tuple[str, ...]
+    hosts: tuple[HostPlan, ...]
+
+    @property
+    def switch(self) -> str:
+        """The namespace of the bridges."""
+        return f"{self.prefix}{SWITCH}"
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        return (self.switch, *(host.namespace for host in self.hosts))
+
+    @property
+    def directors(self) -> tuple[HostPlan, ...]:
+        return tuple(host for host in self.hosts if host.dpvs)
+
+    @property
+    def pages(self) -> int:
+        """2 MB hugepages that all its DPVS processes need."""
+        return sum(host.dpvs.pages for host in self.hosts if host.dpvs)
+
+    def host(self, name: str) -> HostPlan:
+        """The host of that name. KeyError where there is none."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(name)
+
+
+def prefix_of(name: str) -> str:
+    """What the names of a lab's namespaces begin with: "two arm" -> "dpvsbook-two-arm." (with the "." none begins another)."""
+    return f"{PREFIX}{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}."
+
+
+def make(params: Params) -> LabPlan:
+    """The plan of the lab that the params describe."""
+    prefix = prefix_of(params.name)
+    bridges = {network: f"br{number}" for number, network in enumerate(params.networks)}
+    hosts = []
+    for number, director in enumerate(params.directors):
+        hosts.append(_director(params, director, prefix, bridges, number))
+    for number, host in enumerate(params.hosts, start=len(params.directors)):
+        hosts.append(_plain(params, host, prefix, bridges, number))
+    return LabPlan(params.name, prefix, tuple(bridges.values()), tuple(hosts))
+
+
+def _director(params: Params, director: Director, prefix: str, bridges: dict[str, str], number: int) -> HostPlan:
+    ports, nics = [], []
+    for index, device in enumerate(director.devices):
+        kni = device.kni or f"{device.name}.kni"[:IFNAMSIZ]
+        mtu = device.mtu or 1500
+        ports.append(Port(device.name, kni, mtu))
+        nics.append(Nic(kni, f"p{number}.{index}", bridges[device.network], mac(params.name, director.name, kni), mtu))
+    vips = [service.vip for service in params.services if service.vip]
+    own = tuple(dict.fromkeys([*vips, *(lip.address for lip in director.lips)]))
+    dpvs = Dpvs(tuple(ports), len(director.lips), director.ipc or IPC, director.bin, own)
+    return HostPlan(director.name, "director", prefix + director.name, tuple(nics), dpvs=dpvs, user=director.ssh.user or "root")
+
+
+def _plain(params: Params, host: HostParams, prefix: str, bridges: dict[str, str], number: int) -> HostPlan:
+    nics = tuple(
+        Nic(interface.name, f"p{number}.{index}", bridges[interface.network], mac(params.name, host.name, interface.name),
+            addresses=tuple(interface.addresses))
+        for index, interface in enumerate(host.interfaces)
+    )
+    routes = [(route.to, route.via) for route in host.routes]
+    return HostPlan(host.name, host.role, prefix + host.name, nics, tuple(routes), _listens(params, host), user=host.ssh.user or "root")
+
+
+def _listens(params: Params, host: HostParams) -> tuple[str, ...]:
+    """What a real server answers on: the port of every service that names it. In a SNAT lab the others are the world outside: port 80."""
+    mine = {str(ip_interface(address).ip) for interface in host.interfaces for address in interface.addresses}
+    found = {
+        f"{'udp' if service.protocol == 'udp' else 'tcp'}:{server.port}"
+        for service in params.services for server in service.real_servers
+        if server.port and (server.host == host.name or server.address in mine)
+    }
+    if host.role != "real-server" and any(not service.vip for service in params.services):
+        found.add("tcp:80")
+    return tuple(sorted(found))
+
+
+def mac(*names: str) -> str:
+    """A locally administered MAC address that is the same each time the lab comes up."""
+    digest = hashlib.sha256("/".join(names).encode()).hexdigest()
+    return ":".join(("02", *(digest[i:i + 2] for i in range(0, 10, 2))))
+
+
+def dpvs_argv(host: HostPlan, *, folder: str, cpus: tuple[int, int], huge: bool) -> tuple[str, ...]:
+    """The command line of a director's DPVS: two lcores on the CPUs `cpus` (the same twice: they share it), af_packet on each veth."""
+    assert host.dpvs is not None  # noqa: S101  a director has one
+    master, worker = cpus
+    lcores = f"(0,1)@{master}" if master == worker else f"0@{master},1@{worker}"
+    memory = ("--huge-unlink", f"--huge-dir={HUGE}") if huge else ("--no-huge", "-m", str(host.dpvs.pages * PAGE_MB))
+    vdevs = (f"--vdev=net_af_packet{index},iface={nic.name}" for index, nic in enumerate(host.nics))
+    return (f"{folder}/dpvs", "-c", CONF, "-p", PID, "-x", host.dpvs.ipc, "--", "--lcores", lcores, "--main-lcore", "0", "--no-pci",
+            f"--file-prefix={host.name}", *memory, *vdevs)
+
+
+def conf_of(host: HostPlan, *, shared_cpu: bool) -> str:
+    """A director's dpvs.conf."""
+    assert host.dpvs is not None  # noqa: S101
+    return dpvs_conf(host.dpvs.ports, log_file=LOG, shared_cpu=shared_cpu)
+
+
+def links_batch(plan: LabPlan) -> str:
+    """For `ip -batch`, out of any namespace: every veth pair, one end in its host, the other on the switch."""
+    lines = [
+        f"link add {nic.port} netns {plan.switch} mtu {nic.mtu} type veth"
+        f" peer name {nic.name} address {nic.mac} mtu {nic.mtu} netns {host.namespace}"
+        for host in plan.hosts for nic in host.nics
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def switch_setup(plan: LabPlan) -> str:
+    """For sh in the switch's namespace: a bridge per network without multicast snooping (OSPF, VRRP and neighbour discovery must pass)."""
+    lines = ["ip -batch - <<'.'", "link set lo up",
+             *(f"link add {bridge} type bridge mcast_snooping 0 stp_state 0 forward_delay 0" for bridge in plan.bridges)]
+    nics = [nic for host in plan.hosts for nic in host.nics]
+    lines += [f"link set {nic.port} master {nic.bridge} up" for nic in nics]
+    lines += [f"link set {bridge} up" for bridge in plan.bridges]
+    return "\n".join([*lines, ".", *_offloads([nic.port for nic in nics])]) + "\n"
+
+
+def host_setup(host: HostPlan) -> str:
+    """For sh in a host's namespace: interfaces, addresses, routes, no offload; a director's kernel keeps its hands off DPVS's addresses."""
+    lines = ["ip -batch - <<'.'", "link set lo up"]
+    for nic in host.nics:
+        lines += [f"address add {address} dev {nic.name}{' nodad' if ':' in address else ''}" for address in nic.addresses]
+        lines.append(f"link set {nic.name}{' promisc on' if host.dpvs else ''} up")
+    lines += [f"{'-6 ' if ':' in via else ''}route add {to} via {via}" for to, via in host.routes if ":" not in via]
+    lines.append(".")
+    lines += [f"ip -6 route add {to} via {via}" for to, via in host.routes if ":" in via]
+    lines += _offloads([nic.name for nic in host.nics])
+    if host.dpvs and host.dpvs.own:
+        lines += _keep_off(host)
+    return "\n".join(lines) + "\n"
+
+
+def sysctls(host: HostPlan) -> dict[str, str]:
+    """Keys below /proc/sys, set before there is any link. DR real servers get their ARP keys from a step of the tutorial, not from here."""
+    found = {"net/ipv6/conf/default/accept_dad": "0", "net/ipv6/conf/all/accept_dad": "0", "net/ipv6/conf/default/accept_ra": "0",
+             "net/ipv4/conf/all/rp_filter": "0", "net/ipv4/conf/default/rp_filter": "0"}
+    if host.dpvs:
+        found |= {"net/ipv4/conf/all/arp_ignore": "1", "net/ipv4/conf/all/arp_filter": "1", "net/ipv4/conf/all/rp_filter": "1",
+                  "net/ipv4/ip_forward": "0", "net/ipv6/conf/default/addr_gen_mode": "1"}  # 1: DPVS has the link-local address of this MAC
+    if host.role == "router":
+        found |= {"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1", "net/ipv4/fib_multipath_hash_policy": "1"}
+    return found
+
+
+def _offloads(names: list[str]) -> list[str]:
+    """With offloads on, checksums are left to a NIC that isn't there, and DPVS would pass half-made packets on."""
+    return [f"ethtool -K {name} tx off rx off tso off gso off gro off >/dev/null" for name in names]
+
+
+def _keep_off(host: HostPlan) -> list[str]:
+    """DPVS reads the same packets as the kernel, which must not answer (reset) what is for DPVS's own addresses, even with a VIP on lo."""
+    assert host.dpvs is not None  # noqa: S101
+    nics = ", ".join(nic.name for nic in host.nics)
+    rules = [f"  iifname {{ {nics} }} {'ip6' if ':' in address else 'ip'} daddr {address} drop" for address in host.dpvs.own]
+    chain = " chain dpvs { type filter hook prerouting priority raw;"
+    return ["if command -v nft >/dev/null; then nft -f - <<'.'", "table inet lab {", chain, *rules, " }", "}", ".", "fi"]
