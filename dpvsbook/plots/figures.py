@@ -133,7 +133,10 @@ def _rates(frame: pd.DataFrame) -> pd.DataFrame:
     # A rate belongs to the time from the sample before: drawn from there on, and once more at the end, so that the last step has a width.
     steps = pd.DataFrame({"service": summed["service"], "server": summed["server"], "seconds": before, "rate": rate})[~first]
     ends = summed.assign(rate=rate)[~first].groupby(["service", "server"], as_index=False).last()
-    return pd.concat([steps, ends[["service", "server", "seconds", "rate"]]]).sort_values(["service", "server", "seconds"], kind="stable")
+    drawn: pd.DataFrame = pd.concat([steps, ends[["service", "server", "seconds", "rate"]]]).sort_values(
+        ["service", "server", "seconds"], kind="stable"
+    )
+    return drawn
 
 
 def _styled(figure: go.Figure, title: str, subtitle: str, x: str, y: str) -> go.Figure:
@@ -144,9 +147,10 @@ def _styled(figure: go.Figure, title: str, subtitle: str, x: str, y: str) -> go.
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         hovermode="x unified",
-        legend={"orientation": "h", "y": -0.22, "x": 0},
-        margin={"l": 60, "r": 16, "t": 64, "b": 56},
-        height=340,
+        legend={"orientation": "h", "y": -0.26, "yanchor": "top", "x": 0},
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": _FAINT, "activecolor": _MIDDLE},
+        margin={"l": 60, "r": 16, "t": 64, "b": 80},
+        height=360,
         xaxis={**axis, "title": {"text": x}},
         yaxis={**axis, "title": {"text": y}, "rangemode": "tozero"},
         showlegend=True,

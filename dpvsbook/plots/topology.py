@@ -24,21 +24,24 @@ _SERVED = 3  # services in a real server's box
 
 Side = Literal["left", "right"]
 
-_STYLE = """
-.dpvs-topo{--ink:#1f2933;--dim:#5f6c7b;--card:#fff;--edge:#cbd2d9;--wan:#2f74c0;--lan:#0f8a66;--chip:#e8f1fb;--chip2:#e3f5ee;
-font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;max-width:100%;height:auto;display:block;margin:.4em 0}
-.dpvs-topo text{fill:var(--ink);font-size:12px}.dpvs-topo .dim{fill:var(--dim);font-size:11px}
-.dpvs-topo .mono{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:11px}
-.dpvs-topo .name{font-weight:650;font-size:13px}.dpvs-topo .card{fill:var(--card);stroke:var(--edge)}
-.dpvs-topo .director .card{stroke:var(--wan);stroke-width:1.6}
-.dpvs-topo .net{stroke:var(--dim);stroke-width:5;stroke-linecap:round}.dpvs-topo .net.wan{stroke:var(--wan)}.dpvs-topo .net.lan{stroke:var(--lan)}
-.dpvs-topo .link{stroke:var(--dim);stroke-width:1.4;fill:none}.dpvs-topo .link.wan{stroke:var(--wan)}.dpvs-topo .link.lan{stroke:var(--lan)}
-.dpvs-topo .dot{fill:var(--dim)}.dpvs-topo .dot.wan{fill:var(--wan)}.dpvs-topo .dot.lan{fill:var(--lan)}
-.dpvs-topo .vip{fill:var(--chip)}.dpvs-topo .lip{fill:var(--chip2)}
-@media (prefers-color-scheme:dark){.dpvs-topo{--ink:#e6edf3;--dim:#97a3b0;--card:#1b222b;--edge:#3a4552;--wan:#6cb0f5;--lan:#4cc79e;--chip:#1c3552;--chip2:#173b31}}
-[data-jp-theme-light=true] .dpvs-topo{--ink:#1f2933;--dim:#5f6c7b;--card:#fff;--edge:#cbd2d9;--wan:#2f74c0;--lan:#0f8a66;--chip:#e8f1fb;--chip2:#e3f5ee}
-[data-jp-theme-light=false] .dpvs-topo{--ink:#e6edf3;--dim:#97a3b0;--card:#1b222b;--edge:#3a4552;--wan:#6cb0f5;--lan:#4cc79e;--chip:#1c3552;--chip2:#173b31}
-@media print{.dpvs-topo{--ink:#000;--dim:#444;--card:#fff;--edge:#999}}
+_LIGHT = "--ink:#1f2933;--dim:#5f6c7b;--card:#fff;--edge:#cbd2d9;--wan:#2f74c0;--lan:#0f8a66;--chip:#e8f1fb;--chip2:#e3f5ee"
+_DARK = "--ink:#e6edf3;--dim:#97a3b0;--card:#1b222b;--edge:#3a4552;--wan:#6cb0f5;--lan:#4cc79e;--chip:#1c3552;--chip2:#173b31"
+_STYLE = f"""
+.dpvs-topo{{{_LIGHT};font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;
+max-width:100%;height:auto;display:block;margin:.4em 0}}
+.dpvs-topo text{{fill:var(--ink);font-size:12px}}.dpvs-topo .dim{{fill:var(--dim);font-size:11px}}
+.dpvs-topo .mono{{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:11px}}
+.dpvs-topo .name{{font-weight:650;font-size:13px}}.dpvs-topo .card{{fill:var(--card);stroke:var(--edge)}}
+.dpvs-topo .director .card{{stroke:var(--wan);stroke-width:1.6}}
+.dpvs-topo .net{{stroke:var(--dim);stroke-width:5;stroke-linecap:round}}
+.dpvs-topo .link{{stroke:var(--dim);stroke-width:1.4;fill:none}}.dpvs-topo .dot{{fill:var(--dim)}}
+.dpvs-topo .wan{{stroke:var(--wan)}}.dpvs-topo .lan{{stroke:var(--lan)}}
+.dpvs-topo .dot.wan{{fill:var(--wan)}}.dpvs-topo .dot.lan{{fill:var(--lan)}}
+.dpvs-topo .vip{{fill:var(--chip)}}.dpvs-topo .lip{{fill:var(--chip2)}}
+@media (prefers-color-scheme:dark){{.dpvs-topo{{{_DARK}}}}}
+[data-jp-theme-light=true] .dpvs-topo{{{_LIGHT}}}
+[data-jp-theme-light=false] .dpvs-topo{{{_DARK}}}
+@media print{{.dpvs-topo{{{_LIGHT}}}}}
 """
 
 

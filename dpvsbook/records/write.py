@@ -175,6 +175,7 @@ class Record:
     def figure(self, name: str, figure: plotly.graph_objects.Figure) -> Path:
         """Keeps a plot as data/<name>.plotly.json; the report draws it."""
         self.write_json(f"data/{files.file_name(name)}.plotly.json", json.loads(figure.to_json()))
+        self.event("figure", name=files.file_name(name))
         return self.path / "data" / f"{files.file_name(name)}.plotly.json"
 
     # -- at the end
