@@ -62,6 +62,11 @@ class Conn:
         """What finds it again when its client's next packet comes."""
         return (self.protocol, self.client, self.client_port, self.vip, self.vip_port)
 
+    @property
+    def inner(self) -> Key:
+        """What finds a SNAT connection again when the host inside sends its next packet."""
+        return (self.protocol, self.server, self.server_port, self.client, self.client_port)
+
 
 class ConnTable:
     """All connections and persistence templates of one DPVS. Expired ones go when somebody looks."""
@@ -70,6 +75,7 @@ class ConnTable:
         self._clock = clock
         self._addresses = addresses
         self._conns: dict[Key, Conn] = {}
+        self._inner: dict[Key, Conn] = {}
         self._templates: dict[Key, Conn] = {}
         self._due: list[tuple[float, int, Conn]] = []
         self._serial = 0
@@ -88,9 +94,9 @@ class ConnTable:
         return list(self._templates.values())
 
     def find(self, key: Key) -> Conn | None:
-        """The connection of a packet, by client and VIP."""
+        """The connection of a packet, by client and VIP; of a packet from inside, by host and peer."""
         self.expire()
-        return self._conns.get(key)
+        return self._conns.get(key) or self._inner.get(key)
 
     def template(self, key: Key) -> Conn | None:
         """The template of a client."""
@@ -100,6 +106,8 @@ class ConnTable:
     def add(self, conn: Conn) -> None:
         """A new connection starts; it is inactive until it is established."""
         (self._templates if conn.template else self._conns)[conn.key] = conn
+        if conn.method == "snat":
+            self._inner[conn.inner] = conn
         if conn.template:
             conn.dest.persistent += 1
         else:
@@ -129,6 +137,8 @@ class ConnTable:
         if conn.template:
             conn.dest.persistent -= 1
             return
+        if conn.method == "snat":
+            self._inner.pop(conn.inner, None)
         if conn.active:
             conn.dest.active -= 1
         else:

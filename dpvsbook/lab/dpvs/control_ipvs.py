@@ -76,6 +76,7 @@ def flush(dpvs: Dpvs) -> None:
     """Delete all services."""
     for service in list(dpvs.services):
         _drop(dpvs, service)
+    dpvs.faults.failing_reads += dpvs.faults.after_flush
 
 
 def zero(dpvs: Dpvs, key: ServiceKey) -> None:

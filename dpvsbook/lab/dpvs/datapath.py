@@ -302,7 +302,8 @@ def settle(dpvs: Dpvs, conn: Conn, outcome: str, exchange: Exchange) -> None:
         elif outcome == "refused":
             state = "TCP_CLOSE"
         elif outcome == "silent":
-            state = "SYN_SENT"
+            # who only sees one direction takes the SYN for a half-open connection
+            state = "SYN_RECV" if conn.method in ("dr", "tunnel") else "SYN_SENT"
         else:
             state = _STATES["served", conn.method]
     elif conn.protocol == UDP:

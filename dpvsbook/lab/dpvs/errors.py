@@ -44,7 +44,7 @@ def text(code: int) -> str:
     return _TEXTS.get(code, "<unknow>")
 
 
-class Refused(Exception):  # noqa: N818  (it is an answer, not a fault of ours)
+class Refused(Exception):
     """DPVS refused a request; `code` is its (negative) error number."""
 
     def __init__(self, code: int) -> None:

@@ -51,10 +51,12 @@ VERSIONS = {"1.10": V1_10, "1.9": V1_9}
 @dataclass(slots=True)
 class Faults:
     """What goes wrong on purpose. `failing_reads`: so many of the next reads that need the worker fail with -23;
-    `only` limits that to some messages (numbers of dpvsbook.lab.dpvs.sockopt.Message)."""
+    `only` limits that to some messages (numbers of dpvsbook.lab.dpvs.sockopt.Message). `after_flush`: so many fail after each
+    `ipvsadm -C`, when the worker is still busy with it (transcript 10)."""
 
     failing_reads: int = 0
     only: frozenset[int] = frozenset()
+    after_flush: int = 0
 
     def read_fails(self, message: int) -> bool:
         """Does this read fail? Counts down."""
@@ -178,6 +180,7 @@ class Dpvs:
             self.addresses.add(Address(own, 64, device, scope=2))
             self.routes6.add(Route6(own, 128, device, kind="host", mtu=device.mtu))
             self.routes6.add(Route6(own, 64, device, src=own, mtu=device.mtu))
+            device.counters.packets_out, device.counters.bytes_out = 1, 78  # "does anybody have this address already?"
 
     def unplug(self, device: Device) -> None:
         """A port goes; its addresses and routes are gone already."""

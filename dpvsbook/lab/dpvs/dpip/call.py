@@ -11,7 +11,7 @@ from dpvsbook.lab.dpvs.ip import Ip
 from dpvsbook.lab.dpvs.sockopt import Wire, Writer
 
 
-class Fail(Exception):  # noqa: N818  (the end of a process)
+class Fail(Exception):
     """dpip ends with status 1: `message` was said already or is said now; then `dpip: STAGE: TEXT` for the error number."""
 
     def __init__(self, code: int = errors.INVAL, message: str = "", stage: str = "") -> None:
@@ -21,7 +21,7 @@ class Fail(Exception):  # noqa: N818  (the end of a process)
         self.stage = stage
 
 
-class NotHere(Exception):  # noqa: N818
+class NotHere(Exception):
     """The real dpip can do this and this lab can't; never pretend."""
 
 

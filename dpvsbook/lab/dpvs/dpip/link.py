@@ -168,7 +168,7 @@ def _show_cpu(call: Call, number: int) -> None:
         if number not in (0, 1):
             raise errors.Refused(errors.INVAL)
         ports = [name for name, device in dpvs.devices.items() if device.vlan is None]
-        queues = "".join(f"{queue:<16} " for name in ports for queue in (f"{name}:rx0", f"{name}:tx0"))
+        queues = "".join(f"{queue:<16}" for name in ports for queue in (f"{name}:rx0", f"{name}:tx0"))
         return f"{number + 1}: cpu{number}: socket 0\n    queues {queues if number else 'none'}\n"
 
     call.out(call.wire.ask(Message.LCORE_SHOW, basic))

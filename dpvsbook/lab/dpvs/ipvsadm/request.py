@@ -8,7 +8,7 @@ from dpvsbook.lab.dpvs.ip import Ip
 from dpvsbook.lab.dpvs.services import Match, ServiceKey, Settings
 
 
-class GiveUp(Exception):  # noqa: N818  (the end of a process, not an error class of ours)
+class GiveUp(Exception):
     """ipvsadm ends here: `status` is its exit status, `message` what it prints to standard error."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -17,7 +17,7 @@ class GiveUp(Exception):  # noqa: N818  (the end of a process, not an error clas
         self.message = message
 
 
-class BadOption(Exception):  # noqa: N818
+class BadOption(Exception):
     """The command line can't be read to its end; during `-R` only this line is lost."""
 
 

@@ -9,8 +9,8 @@ from dpvsbook.lab.dpvs.services import UDP, ServiceKey
 COMMANDS = {
     "A": "add-service", "E": "edit-service", "D": "delete-service", "C": "flush", "l": "list", "a": "add-server", "d": "delete-server",
     "e": "edit-server", "set": "set", "start-daemon": "start-daemon", "stop-daemon": "stop-daemon", "R": "restore", "S": "save",
-    "Z": "zero", "P": "add-laddr", "Q": "del-laddr", "G": "get-laddr", "U": "add-blklst", "V": "del-blklst", "B": "get-blklst", "O": "add-whtlst",
-    "Y": "del-whtlst", "W": "get-whtlst",
+    "Z": "zero", "P": "add-laddr", "Q": "del-laddr", "G": "get-laddr", "U": "add-blklst", "V": "del-blklst", "B": "get-blklst",
+    "O": "add-whtlst", "Y": "del-whtlst", "W": "get-whtlst",
 }  # fmt: skip
 #: what messages call the options, in the order in which they are checked
 OPTIONS = (
