@@ -187,6 +187,8 @@ class Record:
         """
         files.release(self.path)
         try:
+            if journal.read(self.path).cut:
+                files.append(self.path / journal.NAME, b"\n")  # what follows must not be taken for the rest of a line that was cut
             self.event("finish", verdict=verdict, detail=detail)
         except files.DiskFullError:
             verdict = "failed" if verdict in ("converged", "changes-pending") else verdict

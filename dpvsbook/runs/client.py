@@ -38,7 +38,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         self._hooks.write(self.nb)
         self.last_save_time = self.now()
 
-    def notebook_complete(self, **kwargs: Any) -> None:
+    def notebook_complete(self, **kwargs: Any) -> None:  # noqa: ARG002
         """Ends the notebook. A cell that was pending stays so; one that was running has failed."""
         self.end_time = self.now()
         for cell in self.nb.cells:
@@ -51,7 +51,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         self.save()
 
 
-class Stopped(Exception):  # noqa: N818 - how a run ends early is no error of ours
+class Stopped(Exception):
     """The run must not go on, and why."""
 
     def __init__(self, reason: str, *, interrupted: bool = False) -> None:
@@ -161,7 +161,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             await asyncio.wait({work, request}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 interrupted = self.requested.is_set()
-                await self._break_off(work)
+                await self._break_off(work, cell)
                 if not interrupted:
                     raise Stopped(words)
                 if work.cancelled() or work.exception() is not None:
@@ -175,11 +175,13 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             for task in (work, request):
                 task.cancel()
 
-    async def _break_off(self, work: asyncio.Future[Any]) -> None:
+    async def _break_off(self, work: asyncio.Future[Any], cell: NotebookNode) -> None:
         """Interrupts the cell; kills the kernel if it hasn't ended after the grace, or when the request to stop is repeated."""
-        await engine.interrupt(self.km)
-        until = time.monotonic() + self.limits.grace
+        until, interrupted = time.monotonic() + self.limits.grace, False
         while not work.done() and time.monotonic() < until and self.control.requests < 2:
+            if not interrupted and "iopub.execute_input" in cell.metadata.get("execution", {}):  # before that the kernel ignores it
+                await engine.interrupt(self.km)
+                interrupted = True
             await asyncio.wait({work}, timeout=engine._POLL)
         if not work.done():
             work.cancel()

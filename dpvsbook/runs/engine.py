@@ -74,7 +74,7 @@ def without(*names: str) -> Iterator[None]:
 
 
 def load() -> None:
-    """Imports papermill and nbclient, without rfc3987_syntax: half of the time, only for jsonschema to check IRIs, which no notebook has."""
+    """Imports papermill and nbclient, without rfc3987_syntax: half of the time, for jsonschema to check IRIs, which no notebook has."""
     with without("rfc3987_syntax"):
         importlib.import_module("papermill.engines")
 

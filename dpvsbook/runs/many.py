@@ -103,10 +103,14 @@ def run_many(
         with pool.start(todo[number]) as worker:
             return worker.follow(todo[number], report)
 
-    with Pool(preload=jobs > 1 or len(todo) > 2) as pool, signals(control), control.listening(lambda: pool.interrupt(control.reason)):
-        with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="dpvsbook-run") as threads:
-            futures = {threads.submit(one, number): number for number in range(len(todo))}
-            results = {futures[future]: future.result() for future in as_completed(futures)}
+    with (
+        Pool() as pool,
+        signals(control),
+        control.listening(lambda: pool.interrupt(control.reason)),
+        ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="dpvsbook-run") as threads,
+    ):
+        futures = {threads.submit(one, number): number for number in range(len(todo))}
+        results = {futures[future]: future.result() for future in as_completed(futures)}
     return [results[number] for number in range(len(todo))]
 
 

@@ -120,12 +120,13 @@ def _child(order: bytes, channel: socket.socket) -> NoReturn:
 
 def main(role: str, descriptor: str) -> None:
     """The process's entry."""
-    if descriptor == "-":
-        channel = socket.fromshare(sys.stdin.buffer.read())  # type: ignore[attr-defined,unused-ignore]
-    else:
-        channel = socket.socket(fileno=int(descriptor))
-    with channel:
+    with _windows() if descriptor == "-" else socket.socket(fileno=int(descriptor)) as channel:
         (nursery if role == "nursery" else one)(channel)
+
+
+def _windows() -> socket.socket:
+    shared: socket.socket = socket.fromshare(sys.stdin.buffer.read())  # type: ignore[attr-defined,unused-ignore]
+    return shared
 
 
 if __name__ == "__main__":
