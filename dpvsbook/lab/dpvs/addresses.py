@@ -39,6 +39,7 @@ class Address:
     pool: SaPool | None = None
     on_worker: bool = True
     serial: int = 0
+    ends: float | None = None
 
     @property
     def key(self) -> tuple[str, Ip, int]:

@@ -32,6 +32,7 @@ def add_address(
     ip = _check_prefix(ip, prefixlen)
     port = dpvs.device(device)
     added = dpvs.addresses.add(Address(ip, prefixlen, port, scope, broadcast, valid_lft, sapool))
+    added.ends = dpvs.clock() + valid_lft if valid_lft else None
     if not added.on_worker:
         dpvs.log.append(f"IFA: [01] ifa_entry_add: add ifaddr {ip.text} failed -- no memory")
     if ip.family == 4:
@@ -74,6 +75,15 @@ def set_address(dpvs: Dpvs, device: str, ip: Ip | None, prefixlen: int, *, scope
     ip = _check_prefix(ip, prefixlen)
     entry = dpvs.addresses.find(dpvs.device(device), ip, prefixlen)
     entry.scope, entry.broadcast, entry.valid_lft = scope, broadcast, valid_lft
+    entry.ends = dpvs.clock() + valid_lft if valid_lft else None
+
+
+def expire_addresses(dpvs: Dpvs) -> None:
+    """Delete the addresses whose lifetime is over."""
+    now = dpvs.clock()
+    for entry in [entry for entry in dpvs.addresses if entry.ends is not None and entry.ends <= now]:
+        dpvs.addresses.remove(entry)
+        _del_routes(dpvs, entry)
 
 
 def flush_addresses(dpvs: Dpvs, device: str) -> None:

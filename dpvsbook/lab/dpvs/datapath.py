@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dpvsbook.lab.dpvs import ip as ips
 from dpvsbook.lab.dpvs.addresses import Address
 from dpvsbook.lab.dpvs.conns import TIMEOUTS, Conn
+from dpvsbook.lab.dpvs.control_net import expire_addresses
 from dpvsbook.lab.dpvs.devices import Device
 from dpvsbook.lab.dpvs.ip import Ip
 from dpvsbook.lab.dpvs.process import Dpvs
@@ -75,6 +76,7 @@ class Decision:
 
 def answers_arp(dpvs: Dpvs, address: str, device: str) -> bool:
     """Does DPVS answer "who has ADDRESS" (ARP, neighbour solicitation) on a port? It does for each address that its worker has there."""
+    expire_addresses(dpvs)
     port = dpvs.devices.get(device)
     return port is not None and port.up and dpvs.running and dpvs.addresses.owner(ips.of(address), port) is not None
 

@@ -82,6 +82,7 @@ def _show(call: Call, device: str) -> None:
     def answer(dpvs: Dpvs) -> list[Address] | None:
         port: Device | None = dpvs.device(device) if device else None
         dpvs.conns.expire()
+        control.expire_addresses(dpvs)
         if stats and not verbose and not dpvs.addresses.worker_agrees(port):
             worker = [a for a in dpvs.addresses.listed(port) if a.on_worker]
             dpvs.log.append(

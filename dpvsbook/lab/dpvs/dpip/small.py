@@ -18,10 +18,11 @@ IPV6_USAGE = "Usage:\n    dpip ipv6 show [total]\n"
 
 #: counters of `dpip ipv6 show`
 _IPV6 = (
-    "InReceives", "InOctets", "InDelivers", "OutForwDatagrams", "OutRequests", "OutOctets", "InHdrErrors", "InTooBigErrors", "InNoRoutes",
-    "InAddrErrors", "InUnknownProtos", "InTruncatedPkts", "InDiscards", "OutDiscards", "OutNoRoutes", "ReasmTimeout", "ReasmReqds",
-    "ReasmOKs", "ReasmFails", "FragOKs", "FragFails", "FragCreates", "InMcastPkts", "OutMcastPkts", "InBcastPkts", "OutBcastPkts",
-    "InMcastOctets", "OutMcastOctets", "InBcastOctets", "OutBcastOctets", "InCsumErrors", "InNoECTPkts", "InECT1Pkts", "InECT0Pkts", "InCEPkts",
+    "InReceives", "InOctets", "InDelivers", "OutForwDatagrams", "OutRequests", "OutOctets", "InHdrErrors", "InTooBigErrors",
+    "InNoRoutes", "InAddrErrors", "InUnknownProtos", "InTruncatedPkts", "InDiscards", "OutDiscards", "OutNoRoutes",
+    "ReasmTimeout", "ReasmReqds", "ReasmOKs", "ReasmFails", "FragOKs", "FragFails", "FragCreates", "InMcastPkts", "OutMcastPkts",
+    "InBcastPkts", "OutBcastPkts", "InMcastOctets", "OutMcastOctets", "InBcastOctets", "OutBcastOctets", "InCsumErrors",
+    "InNoECTPkts", "InECT1Pkts", "InECT0Pkts", "InCEPkts",
 )  # fmt: skip
 #: 2 MB pages that a dpvs with the lab's pools has
 _PAGES = 353
