@@ -88,7 +88,7 @@ def read(path: Path | str) -> Entry:
 
 def listing(outputs: Path | str, *, runbook: str | None = None) -> list[Entry]:
     """Every record under `outputs`, the newest first. One that can't be read is listed with the verdict "unreadable"."""
-    return sorted(_entries(Path(outputs), runbook), key=lambda entry: (entry.started or entry.path.name, entry.name), reverse=True)
+    return sorted(_entries(Path(outputs), runbook), key=lambda entry: (entry.path.name.partition("-")[0], entry.started), reverse=True)
 
 
 def _entries(outputs: Path, runbook: str | None) -> Iterator[Entry]:

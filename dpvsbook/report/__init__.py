@@ -31,7 +31,6 @@ def render(view: object) -> str:
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
     )
     environment.filters["script_json"] = _script_json
     return environment.get_template("report.html.j2").render(view=view)

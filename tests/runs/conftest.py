@@ -23,7 +23,10 @@ def code(source: str, name: str, *tags: str) -> dict[str, Any]:
 
 def document(*sources: str, parameters: str = PARAMETERS) -> dict[str, Any]:
     """A notebook: prose, parameters, and a cell `cell-<n>` for every source."""
-    cells = [{"cell_type": "markdown", "id": "purpose", "metadata": {}, "source": "# A runbook"}, code(parameters, "parameters", "parameters")]
+    cells = [
+        {"cell_type": "markdown", "id": "purpose", "metadata": {}, "source": "# A runbook"},
+        code(parameters, "parameters", "parameters"),
+    ]
     cells += [code(source, f"cell-{number}") for number, source in enumerate(sources)]
     return {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
 
