@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dpvsbook.records.scrubbing import scrub
+from dpvsbook.secrets import scrub
 
 NAME = "journal.jsonl"
 Event = dict[str, Any]

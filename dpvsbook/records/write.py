@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 from dpvsbook.records import files, journal
 from dpvsbook.records.assemble import assemble
 from dpvsbook.records.files import RecordError
-from dpvsbook.records.scrubbing import scrub
+from dpvsbook.secrets import scrub
 
 if TYPE_CHECKING:
     import pandas
@@ -145,8 +145,8 @@ class Record:
     # -- as the run goes
 
     def event(self, kind: str, **data: Any) -> None:
-        """Appends one event to the journal; on disk when this returns."""
-        files.append(self.path / journal.NAME, journal.line(kind, data), sync=True)
+        """Appends one event to the journal; on disk when this returns, except that a command waits for the next event of another kind."""
+        files.append(self.path / journal.NAME, journal.line(kind, data), sync=kind != "command")
 
     def command(self, host: str, result: CommandResult) -> None:
         """Appends a command with all that came back to the host's log, and a short event to the journal."""
