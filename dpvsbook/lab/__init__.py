@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dpvsbook.lab.netns import NetnsLab
-    from dpvsbook.lab.up import Lab
+    from dpvsbook.lab.emulated import Lab
 
 STATE = Path(".lab")
 
@@ -22,7 +22,7 @@ def up(params_file: Path, *, backend: str = "emulated", state: Path = STATE, dpv
         from dpvsbook.lab.netns import NetnsLab
 
         return NetnsLab.up(params_file, state, dpvs)
-    from dpvsbook.lab.up import Lab, LabError
+    from dpvsbook.lab.emulated import Lab, LabError
 
     if backend != "emulated":
         raise LabError(f"no lab backend is called {backend!r}", remedy="There are: emulated, netns.")
@@ -31,7 +31,7 @@ def up(params_file: Path, *, backend: str = "emulated", state: Path = STATE, dpv
 
 def find(state: Path = STATE) -> Lab | NetnsLab:
     """The lab that runs from a state folder. Raises LabError where none does."""
-    from dpvsbook.lab.up import NETNS_STATE, Lab
+    from dpvsbook.lab.emulated import NETNS_STATE, Lab
 
     if (state / NETNS_STATE).exists():
         from dpvsbook.lab.netns import NetnsLab
@@ -42,10 +42,19 @@ def find(state: Path = STATE) -> Lab | NetnsLab:
 
 def down(state: Path = STATE) -> bool:
     """Ends the lab of a state folder; False where there was none."""
-    from dpvsbook.lab.up import NETNS_STATE, Lab
+    from dpvsbook.lab.emulated import NETNS_STATE, Lab
 
     if (state / NETNS_STATE).exists():
         from dpvsbook.lab import netns
 
         return netns.down(state)
     return Lab.end(state)
+
+
+def __getattr__(name: str) -> object:
+    """`dpvsbook.lab.Lab` and `LabError`, imported when they are asked for."""
+    if name in ("Lab", "LabError"):
+        from dpvsbook.lab import emulated
+
+        return getattr(emulated, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

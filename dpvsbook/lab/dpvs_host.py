@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from dpvsbook.lab.dpvs import Device, Dpvs
+from dpvsbook.lab.dpvs import Device, Dpvs, dpip, ipvsadm
 from dpvsbook.lab.processes import Process
 from dpvsbook.lab.shell.streams import Stream
 from dpvsbook.lab.shell.system import Call
@@ -122,15 +122,11 @@ class DpvsHost:
         return status
 
     def _dpip(self, call: Call) -> int:
-        from dpvsbook.lab.dpvs import dpip
-
         if call.uid:
             return _no_permission(call, "dpip: <unknow>\n", 1)
         return self._answered(call, dpip.main, "")
 
     def _ipvsadm(self, call: Call) -> int:
-        from dpvsbook.lab.dpvs import ipvsadm
-
         if call.uid:
             return _no_permission(call, f"Can't initialize ipvs: {os.strerror(errno.EACCES)}\nAre you sure that dpvs is running?\n", 2)
         return self._answered(call, ipvsadm.main, call.stdin.read() if {"-R", "--restore"} & set(call.argv) else "")

@@ -184,3 +184,7 @@ class VirtualSFTPServer(asyncssh.SFTPServer):
 
     def fsync(self, file_obj: object) -> None:
         return
+
+    def exit(self) -> None:
+        """OpenSSH's scp wants an exit status, like that of a real sftp-server."""
+        self.channel.exit(0)

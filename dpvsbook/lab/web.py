@@ -74,7 +74,7 @@ def get(network: Network, node: Node, target: Ip, port: int, request: int, *, pa
 
 def headers(body: str) -> str:
     """What the real servers' HTTP server sends before the body."""
-    return f"HTTP/1.0 200 OK\r\nServer: dpvsbook-lab\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    return f"HTTP/1.0 200 OK\r\nServer: dpvsbook-emulated/0.10\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
 
 
 def curl(network: Network, node: Node, wait: float, call: Call) -> int:

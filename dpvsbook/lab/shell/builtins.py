@@ -121,6 +121,8 @@ def _cd(shell: Shell, argv: list[str]) -> int:
         return 1 if shell.flavour == "bash" else 2
     shell.variables.update(OLDPWD=shell.cwd, PWD=where)
     shell.cwd = where
+    if argv[1:] == ["-"]:
+        shell.descriptors[1].write(f"{where}\n")
     return 0
 
 

@@ -60,8 +60,7 @@ def _flat(shell: Shell, word: Word) -> Iterator[tuple[str, bool]]:
         elif isinstance(part, Literal):
             yield (_tilde(shell, part.text) if index == 0 and not part.quoted else part.text), part.quoted
         else:
-            for text, quoted in _values(shell, part):
-                yield text, quoted
+            yield from _values(shell, part)
 
 
 def _split(shell: Shell, word: Word) -> list[Field]:
@@ -151,27 +150,28 @@ def _parameter(shell: Shell, part: Parameter) -> Iterator[tuple[str, bool]]:
             value = pattern.trim(value, as_pattern(shell, part.word), operator)
         yield value, part.quoted
         return
-    assert part.word is not None
     missing = value is None or (operator[0] == ":" and not value)
     kind = operator[-1]
     if kind == "+":
         if not missing:
             yield from _word(shell, part)
+        elif part.quoted:
+            yield "", True
     elif not missing:
         yield value or "", part.quoted
     elif kind == "-":
         yield from _word(shell, part)
     elif kind == "=":
-        value = string(shell, part.word)
+        value = string(shell, part.word or Word(()))
         shell.assign(part.name, value)
         yield value, part.quoted
     else:
-        raise ExpansionError(f"{part.name}: {string(shell, part.word) or 'parameter not set or null'}")
+        raise ExpansionError(f"{part.name}: {string(shell, part.word or Word(())) or 'parameter not set or null'}")
 
 
 def _word(shell: Shell, part: Parameter) -> Iterator[tuple[str, bool]]:
-    assert part.word is not None
-    for text, quoted in _flat(shell, part.word):
+    pieces = list(_flat(shell, part.word)) if part.word is not None else []
+    for text, quoted in pieces or [("", part.quoted)]:
         yield text, quoted or part.quoted
 
 

@@ -247,7 +247,7 @@ class Shell:
             self._report_time(time.monotonic() - started)
         if node.negated:
             self.status = int(self.status == 0)
-        elif self.status and "e" in self.options and not self._tested:
+        elif self.status and "e" in self.options and not tested and not self._tested:
             raise ExitShell(self.status)
 
     def _report_time(self, seconds: float) -> None:
@@ -312,7 +312,7 @@ class Shell:
     def substitute(self, script: Sequence) -> str:
         shell, capture = self.subshell(), Capture()
         shell.descriptors[1] = capture
-        self.status = self._substituted = shell.isolated(lambda: shell.execute(script))
+        self._substituted = shell.isolated(lambda: shell.execute(script))
         self.process.check()
         text = capture.text.rstrip("\n").replace("\0", "")
         return text if text.isascii() else decode(encode(text))
@@ -425,13 +425,14 @@ class Shell:
         self.line = node.line
         self._substituted = None
         argv = expand.fields(self, node.words)
-        saved, outer = self.descriptors, None
+        saved = self.descriptors
+        outer: dict[str, tuple[str | None, bool]] = {}
         try:
             if node.redirections:
                 self.descriptors = self._redirected(node.redirections)
             values = [(name, expand.string(self, word)) for name, word in node.assignments]
             if "x" in self.options:
-                self.descriptors[2].write(" ".join(["+", *(f"{name}={value}" for name, value in values), *argv]) + "\n")
+                saved[2].write(" ".join(["+", *(f"{name}={value}" for name, value in values), *argv]) + "\n")
             if not argv:
                 for name, value in values:
                     self.assign(name, value)
@@ -440,9 +441,10 @@ class Shell:
             if argv[0] == "exec" and len(argv) == 1:
                 saved = self.descriptors  # `exec >file`: they stay
             if argv[0] in self.functions or argv[0] in builtins.BUILTINS:
-                outer = (dict(self.variables), set(self.exported)) if values and argv[0] not in builtins.SPECIAL else None
                 for name, value in values:
-                    self.assign(name, value, export=outer is not None)
+                    if argv[0] not in builtins.SPECIAL:
+                        outer.setdefault(name, (self.variables.get(name), name in self.exported))
+                    self.assign(name, value, export=argv[0] not in builtins.SPECIAL)
                 self.status = self._internal(argv)
             else:
                 self.status = self._external(argv, dict(values))
@@ -453,8 +455,12 @@ class Shell:
                 raise ExitShell(2) from None
         finally:
             self.descriptors = saved
-            if outer is not None:
-                self.variables, self.exported = outer
+            for name, (before, exported) in outer.items():
+                self.variables.pop(name, None)
+                if before is not None:
+                    self.variables[name] = before
+                if not exported:
+                    self.exported.discard(name)
 
     def _internal(self, argv: list[str]) -> int:
         if argv[0] not in self.functions:

@@ -95,6 +95,14 @@ def env(call: Call) -> int:
     return 0
 
 
+def printenv(call: Call) -> int:
+    names = call.argv[1:]
+    for name in names or call.environment:
+        if name in call.environment:
+            call.out(f"{call.environment[name]}\n" if names else f"{name}={call.environment[name]}\n")
+    return int(any(name not in call.environment for name in names))
+
+
 def nohup(call: Call) -> int:
     call.process.ignored.add(1)
     return call.spawn(call.argv[1:]) if len(call.argv) > 1 else call.fail("missing operand", 125)
@@ -124,7 +132,7 @@ def timeout(call: Call) -> int:
 
 
 def xargs(call: Call) -> int:
-    found, words = options(call, "n:I:r0", first=True)
+    found, words = options(call, "n:I:P:r0", first=True)
     text = call.stdin.read()
     if "-I" in found:
         lines = [line for line in text.split("\n") if line]
@@ -307,6 +315,7 @@ TOOLS = {
     "whoami": whoami,
     "sleep": sleep,
     "env": env,
+    "printenv": printenv,
     "nohup": nohup,
     "timeout": timeout,
     "xargs": xargs,

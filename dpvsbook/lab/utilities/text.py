@@ -370,8 +370,9 @@ def _sed_lines(lines: list[str], commands: list[SedCommand], *, quiet: bool) -> 
 def seq(call: Call) -> int:
     words = list(call.argv[1:])
     separator = "\n"
-    if words[:1] == ["-s"]:
-        separator, words = words[1], words[2:]
+    if words and words[0].startswith("-s"):
+        given = words.pop(0)[2:]
+        separator = given or (words.pop(0) if words else "")
     width = words[:1] == ["-w"]
     numbers = [int(word) for word in words[width:] if re.fullmatch(r"-?\d+", word)]
     if len(numbers) != len(words) - width or not 1 <= len(numbers) <= 3:

@@ -1,0 +1,74 @@
+"""Fixtures for all tests: an emulated lab, shared or fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from dpvsbook.lab.emulated import Lab
+
+PARAMS = Path(__file__).parents[1] / "params"
+
+
+@pytest.fixture(scope="session")
+def params_file() -> Path:
+    """The tutorial's two-arm FULLNAT cluster: lb1, rs1, rs2, client."""
+    return PARAMS / "fnat-two-arm.yaml"
+
+
+@pytest.fixture(scope="session")
+def _shared_lab(params_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    from dpvsbook.lab.emulated import Lab
+
+    with Lab.up(params_file, state=tmp_path_factory.mktemp("lab") / ".lab", detach=False) as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(_shared_lab: Lab) -> Lab:
+    """A lab in this process, up for the whole session; each test finds faults mended and dpvs as after a start (files stay as others left them)."""
+    for host in _shared_lab.hosts:
+        _shared_lab.inject(host, "none")
+    for machine in (_shared_lab.running.machines.values() if _shared_lab.running else ()):
+        if machine.spec.role == "director":
+            machine.kill_dpvs(15)
+            machine.start_dpvs()
+    return _shared_lab
+
+
+@pytest.fixture
+def fresh_lab(params_file: Path, tmp_path: Path) -> Iterator[Lab]:
+    """A lab of the test's own, in this process (about 30 ms)."""
+    from dpvsbook.lab.emulated import Lab
+
+    with Lab.up(params_file, state=tmp_path / ".lab", detach=False) as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab_of(tmp_path: Path) -> Iterator[Callable[[str], Lab]]:
+    """Makes labs from params text; they go down at the end of the test."""
+    from dpvsbook.lab.emulated import Lab
+
+    labs: list[Lab] = []
+
+    def make(text: str) -> Lab:
+        file = tmp_path / f"params-{len(labs)}.yaml"
+        file.write_text(text)
+        labs.append(Lab.up(file, state=tmp_path / f"lab-{len(labs)}", detach=False))
+        return labs[-1]
+
+    yield make
+    for lab in labs:
+        lab.down()
+
+
+@pytest.fixture(autouse=True)
+def _no_operator_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads the ssh_config, the agent or the lab of whoever runs it."""
+    for name in ("DPVSBOOK_SSH_CONFIG", "DPVSBOOK_LAB", "DPVSBOOK_RECORD", "DPVSBOOK_RESUME", "SSH_AUTH_SOCK"):
+        monkeypatch.delenv(name, raising=False)
