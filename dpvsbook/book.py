@@ -186,7 +186,7 @@ class Book:
             raise NotConverged(plan.director, _what_is_left(step, left, sent), remedy=_what_to_do(left))
 
     def _send(self, site: Site, step: Step, plan: Plan, towards: Callable[[DirectorState], Plan]) -> Sequence[Result]:
-        """The plan's commands and the looking, as one batch. Where the guard finds another state: look again; only the same plan goes on."""
+        """The plan's commands and the looking, as one batch. Where the guard finds another state, only the same plan goes on."""
         for _ in range(3):
             batches = list(compile_commands(argv for change in plan.changes for argv in change.commands))
             commands = [

@@ -1,0 +1,43 @@
+"""Reaching hosts: SSH with verified host keys, many commands in one round trip, many hosts at once.
+
+    host = Host("lb1", Target.resolve("lb1", ssh, ssh_config=None))
+    results = host.run([Command(("dpip", "link", "show")), Command(("ipvsadm", "-ln"))])   # one round trip
+
+A host needs sshd and a POSIX shell, nothing of ours.
+"""
+
+from dpvsbook.hosts.errors import (
+    CommandTimeout,
+    ConnectionLost,
+    HostKeyChanged,
+    HostKeyUnknown,
+    HostsFailed,
+    LoginRefused,
+    SudoRefused,
+)
+from dpvsbook.hosts.host import Host
+from dpvsbook.hosts.keys import HostKey, is_known, offered_key, trust
+from dpvsbook.hosts.target import Target
+from dpvsbook.hosts.together import Outcome, together
+from dpvsbook.hosts.wire import Command, Result, Shell
+
+__all__ = [
+    "Command",
+    "CommandTimeout",
+    "ConnectionLost",
+    "Host",
+    "HostKey",
+    "HostKeyChanged",
+    "HostKeyUnknown",
+    "HostsFailed",
+    "LoginRefused",
+    "Outcome",
+    "Result",
+    "Shell",
+    "SudoRefused",
+    "Target",
+    "is_known",
+    "offered_key",
+    "together",
+    "trust",
+]
