@@ -30,10 +30,10 @@ def _shared_lab(params_file: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def lab(_shared_lab: Lab) -> Lab:
-    """A lab in this process, up for the whole session; each test finds faults mended and dpvs as after a start (files stay as others left them)."""
+    """A lab in this process, up for all tests. Each test finds faults mended and dpvs just started; files stay as others left them."""
     for host in _shared_lab.hosts:
         _shared_lab.inject(host, "none")
-    for machine in (_shared_lab.running.machines.values() if _shared_lab.running else ()):
+    for machine in _shared_lab.running.machines.values() if _shared_lab.running else ():
         if machine.spec.role == "director":
             machine.kill_dpvs(15)
             machine.start_dpvs()

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dpvsbook.lab.netns import NetnsLab
     from dpvsbook.lab.emulated import Lab
+    from dpvsbook.lab.netns import NetnsLab
 
 STATE = Path(".lab")
 

@@ -1,4 +1,4 @@
-"""How another process talks to a running lab: one line of JSON each way over a loopback socket, with the token from the lab's own folder."""
+"""How another process talks to a running lab: a line of JSON each way over a loopback socket, with the token from the lab's folder."""
 
 from __future__ import annotations
 

@@ -54,11 +54,11 @@ class DpvsHost:
 
     def _conf(self) -> str:
         blocks = "".join(
-            f"    <init> device {port.name} {{\n        rx {{\n            queue_number 1\n        }}\n        tx {{\n            queue_number 1\n        }}\n"
-            f"        mtu {port.mtu}\n        kni_name {port.kni or port.name + '.kni'}\n    }}\n"
+            f"    <init> device {port.name} {{\n        mtu {port.mtu}\n        kni_name {port.kni or port.name + '.kni'}\n    }}\n"
             for port in self._machine.spec.ports
         )
-        return f"! {self._machine.hostname}: the emulated dpvs reads nothing from here, it shows which devices there are\nnetif_defs {{\n{blocks}}}\n"
+        head = "! The emulated dpvs reads nothing from here: it shows which devices there are."
+        return f"{head}\nnetif_defs {{\n{blocks}}}\n"
 
     # ---- the process
 

@@ -89,7 +89,9 @@ class Lab:
         command = [sys.executable, "-m", "dpvsbook.lab", str(params_file.resolve()), str(state.resolve())]
         environment = dict(os.environ) if wait is None else {**os.environ, "DPVSBOOK_LAB_WAIT": str(wait)}
         with (state / LOG).open("wb") as log:
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment, cwd="/")
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment, cwd="/"
+            )
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             if child.poll() is not None:
@@ -107,7 +109,13 @@ class Lab:
         try:
             record = json.loads((state / STATE_FILE).read_text())
             return cls(
-                record["name"], tuple(record["ports"]), state.resolve(), record["pid"], record["ports"], (record["control"], record["token"]), running
+                record["name"],
+                tuple(record["ports"]),
+                state.resolve(),
+                record["pid"],
+                record["ports"],
+                (record["control"], record["token"]),
+                running,
             )
         except (OSError, ValueError, KeyError):
             raise LabError(f"no lab is up from {state}", remedy=f"dpvsbook lab up PARAMS --state {state}") from None
@@ -121,7 +129,9 @@ class Lab:
         except OSError:
             with contextlib.suppress(OSError):
                 (state / STATE_FILE).unlink()
-            raise LabError(f"the lab of {state} is gone (it was process {found.pid})", remedy=f"dpvsbook lab up PARAMS --state {state}") from None
+            raise LabError(
+                f"the lab of {state} is gone (it was process {found.pid})", remedy=f"dpvsbook lab up PARAMS --state {state}"
+            ) from None
         return found
 
     @classmethod
@@ -176,7 +186,9 @@ class Lab:
 
     def inject(self, host: str, fault: str, value: str | float | None = None) -> str:
         """Breaks something (see dpvsbook.lab.faults); says what is so now. The fault `none` mends all."""
-        return str(self._request({"op": "inject", "host": host, "fault": fault, "value": None if value is None else str(value)}, timeout=30.0))
+        return str(
+            self._request({"op": "inject", "host": host, "fault": fault, "value": None if value is None else str(value)}, timeout=30.0)
+        )
 
     def status(self) -> Status:
         """What each host does, and what is broken on it."""

@@ -1,5 +1,7 @@
 """What can be made to go wrong in a lab, by name. `inject(machine, "slow", "0.2")` breaks, `inject(machine, "none")` mends everything."""
 
+# ruff: noqa: ARG001  (every fault is called with a value, few need it)
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -23,8 +25,10 @@ class FaultError(DpvsbookError):
 
 @dataclass
 class Faults:
-    """The faults of one host. `cut_after`: the SSH connection breaks while the next tool after so many runs (it takes effect, its answer is lost);
-    `cut_before`: the same, but that tool never runs; `cut_bytes`: after so many bytes of output."""
+    """The faults of one host.
+
+    `cut_after`: the SSH connection breaks while the next tool after so many runs (it takes effect, its answer is lost);
+    `cut_before`: the same, but that tool never runs; `cut_bytes`: after so many characters of output."""
 
     latency: float = 0.0
     hang: str = ""

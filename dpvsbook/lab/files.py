@@ -148,7 +148,7 @@ class FileSystem:
     # ---- finding
 
     def resolve(self, path: str, cwd: str = "/", *, follow: bool = True, uid: int = 0) -> tuple[str, Node | None, Directory | None]:
-        """(canonical path, the node or None if only that is missing, its folder or None for /). Raises if a folder on the way is missing."""
+        """(canonical path, the node or None if only that is missing, its folder or None for /). A folder missing on the way raises."""
         for _ in range(LINKS):
             absolute = posixpath.join(cwd, path)
             where, node = "/", self.root
@@ -220,8 +220,7 @@ class FileSystem:
         for piece in [p for p in pattern.split("/") if p]:
             following = []
             for base in found:
-                for name in self._matching(base, piece, cwd):
-                    following.append(posixpath.join(base, name))
+                following += [posixpath.join(base, name) for name in self._matching(base, piece, cwd)]
             found = following
         if pattern.endswith("/"):
             found = [f"{path}/" for path in found if isinstance(self.find(path, cwd), Directory)]
@@ -373,7 +372,7 @@ def empty_system() -> FileSystem:
     ):
         files.make_folders(path)
     files.put("/root", Directory(0o700))
-    files.put("/tmp", Directory(0o1777))
+    files.put("/tmp", Directory(0o1777))  # noqa: S108
     files.put("/var/run", Link("/run"))
     files.put("/sbin", Link("/usr/sbin"))
     for name, opened in {"null": Null, "zero": Null, "full": Full}.items():

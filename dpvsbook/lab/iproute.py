@@ -67,7 +67,7 @@ def _options(words: list[str], *known: str) -> dict[str, str]:
         if name not in known:
             raise _RefusedError(f'Error: either "local" is duplicate, or "{name}" is a garbage.', 255)
         if at + 1 >= len(words):
-            raise _RefusedError("Command line is not complete. Try option \"help\"", 255)
+            raise _RefusedError('Command line is not complete. Try option "help"', 255)
         found[name] = words[at + 1]
         at += 2
     return found
@@ -82,7 +82,7 @@ class _Ip:
 
     def _interface(self, name: str) -> Interface:
         if name not in self._kernel.interfaces:
-            raise _RefusedError(f'Cannot find device "{name}"' if name else "Not enough information: \"dev\" argument is required.", 1)
+            raise _RefusedError(f'Cannot find device "{name}"' if name else 'Not enough information: "dev" argument is required.', 1)
         return self._kernel.interfaces[name]
 
     # ---- addresses
@@ -109,7 +109,7 @@ class _Ip:
     def _address(self, words: list[str]) -> tuple[Interface, InterfaceAddress]:
         words = [word for word in words if word != "local"]
         if not words:
-            raise _RefusedError("Command line is not complete. Try option \"help\"", 255)
+            raise _RefusedError('Command line is not complete. Try option "help"', 255)
         given = _options(words[1:], "dev", "scope", "brd", "broadcast", "label")
         try:
             address = ipaddress.ip_interface(words[0])
@@ -138,8 +138,14 @@ class _Ip:
         exact = _prefix(words[0], self._family) if words and not given else None
         version = self._family or (exact.version if exact else 4)
         rows, text = [], []
-        for route in sorted(self._kernel.routes, key=lambda route: (route.prefix.prefixlen > 0, int(route.prefix.network_address), route.metric)):
-            if route.prefix.version != version or (exact is not None and route.prefix != exact) or given.get("dev", route.device) != route.device:
+        for route in sorted(
+            self._kernel.routes, key=lambda route: (route.prefix.prefixlen > 0, int(route.prefix.network_address), route.metric)
+        ):
+            if (
+                route.prefix.version != version
+                or (exact is not None and route.prefix != exact)
+                or given.get("dev", route.device) != route.device
+            ):
                 continue
             row, line = _route_shown(route)
             rows.append(row)
@@ -153,7 +159,10 @@ class _Ip:
             raise _RefusedError('Error: any valid prefix is expected rather than "' + (words[0] if words else "") + '".', 1) from None
         holder = self._kernel.holder(target)
         if holder is not None:
-            self._out([{"type": "local", "dst": str(target), "dev": "lo"}], f"local {target} dev lo src {target} uid {self._call.uid} \n    cache <local> \n")
+            self._out(
+                [{"type": "local", "dst": str(target), "dev": "lo"}],
+                f"local {target} dev lo src {target} uid {self._call.uid} \n    cache <local> \n",
+            )
             return
         route = self._kernel.lookup(target)
         if route is None:
@@ -165,7 +174,7 @@ class _Ip:
 
     def _route(self, words: list[str]) -> Route:
         if not words:
-            raise _RefusedError("Command line is not complete. Try option \"help\"", 255)
+            raise _RefusedError('Command line is not complete. Try option "help"', 255)
         given = _options(words[1:], "via", "dev", "src", "metric", "scope", "proto")
         via = _ip(given["via"]) if "via" in given else None
         version = self._family or (via.version if via else 0)
@@ -197,7 +206,11 @@ class _Ip:
         given = _options(words[1:], "via", "dev", "src", "metric", "proto", "scope")
         prefix = _prefix(words[0], self._family) if words else None
         for route in self._kernel.routes:
-            if route.prefix == prefix and given.get("dev", route.device) == route.device and given.get("via", str(route.via)) == str(route.via):
+            if (
+                route.prefix == prefix
+                and given.get("dev", route.device) == route.device
+                and given.get("via", str(route.via)) == str(route.via)
+            ):
                 self._kernel.routes.remove(route)
                 return
         raise _RefusedError("RTNETLINK answers: No such process", 2)
@@ -248,7 +261,7 @@ class _Ip:
     def neighbour_flush(self, words: list[str]) -> None:
         device = words[words.index("dev") + 1] if "dev" in words[:-1] else ""
         if not device and words[:1] != ["all"]:
-            raise _RefusedError('Flush requires arguments.', 1)
+            raise _RefusedError("Flush requires arguments.", 1)
         self._kernel.neighbours = {key: mac for key, mac in self._kernel.neighbours.items() if device and key[0] != device}
 
 
@@ -294,7 +307,8 @@ def _link_row(interface: Interface) -> dict[str, Any]:
 def _link_text(interface: Interface, *, short: bool = False) -> str:
     discipline = "noqueue" if interface.up else "noop"
     suffix = "@NONE" if interface.kind == "ipip" else ""
-    first = f"{interface.index}: {interface.name}{suffix}: <{','.join(_flags(interface))}> mtu {interface.mtu} qdisc {discipline} state {_state(interface)} "
+    first = f"{interface.index}: {interface.name}{suffix}: <{','.join(_flags(interface))}> mtu {interface.mtu} "
+    first += f"qdisc {discipline} state {_state(interface)} "
     broadcast = "00:00:00:00:00:00" if interface.kind == "loopback" else "ff:ff:ff:ff:ff:ff"
     second = f"    link/{interface.kind} {interface.mac} brd {broadcast}\n"
     return first + "group default qlen 1000\n" + ("" if short else second)
@@ -306,7 +320,13 @@ def _scope(address: InterfaceAddress) -> str:
 
 def _address_row(interface: Interface, address: InterfaceAddress) -> dict[str, Any]:
     family = "inet" if address.version == 4 else "inet6"
-    return {"family": family, "local": str(address.ip), "prefixlen": address.network.prefixlen, "scope": _scope(address), "label": interface.name}
+    return {
+        "family": family,
+        "local": str(address.ip),
+        "prefixlen": address.network.prefixlen,
+        "scope": _scope(address),
+        "label": interface.name,
+    }
 
 
 def _address_text(interface: Interface, address: InterfaceAddress) -> str:
@@ -316,7 +336,11 @@ def _address_text(interface: Interface, address: InterfaceAddress) -> str:
 
 
 def _route_shown(route: Route) -> tuple[dict[str, Any], str]:
-    prefix = "default" if route.prefix.prefixlen == 0 else str(route.prefix.network_address if route.prefix.prefixlen == route.prefix.max_prefixlen else route.prefix)
+    prefix = (
+        "default"
+        if route.prefix.prefixlen == 0
+        else str(route.prefix.network_address if route.prefix.prefixlen == route.prefix.max_prefixlen else route.prefix)
+    )
     row: dict[str, Any] = {"dst": prefix, "dev": route.device, "protocol": route.protocol, "flags": []}
     line = prefix
     if route.via is not None:

@@ -57,7 +57,9 @@ class Kernel:
         loopback.addresses += [ipaddress.ip_interface("127.0.0.1/8"), ipaddress.ip_interface("::1/128")]
 
     def _settings(self, scope: str) -> None:
-        default = {key: self.sysctls.get(f"net.ipv4.conf.default.{key}", "0") for key in ("arp_ignore", "arp_announce", "arp_filter", "rp_filter")}
+        default = {
+            key: self.sysctls.get(f"net.ipv4.conf.default.{key}", "0") for key in ("arp_ignore", "arp_announce", "arp_filter", "rp_filter")
+        }
         self.sysctls.update({f"net.ipv4.conf.{scope}.{key}": value for key, value in default.items()})
 
     def plug(self, name: str, *, segment: str = "", kind: str = "ether", mtu: int = 1500, mac: str = "") -> Interface:
@@ -91,7 +93,9 @@ class Kernel:
         if address not in interface.addresses:
             return False
         interface.addresses.remove(address)
-        self.routes = [route for route in self.routes if not (route.protocol == "kernel" and route.device == name and route.source == address.ip)]
+        self.routes = [
+            route for route in self.routes if not (route.protocol == "kernel" and route.device == name and route.source == address.ip)
+        ]
         return True
 
     def is_local(self, ip: Ip) -> bool:
@@ -100,12 +104,14 @@ class Kernel:
     def holder(self, ip: Ip) -> Interface | None:
         """The interface that has the address."""
         for interface in self.interfaces.values():
-            if interface.up and any(address.ip == ip or (address.ip.is_loopback and ip in address.network) for address in interface.addresses):
+            if interface.up and any(
+                address.ip == ip or (address.ip.is_loopback and ip in address.network) for address in interface.addresses
+            ):
                 return interface
         return None
 
     def answers_for(self, ip: Ip, name: str) -> bool:
-        """Does the host answer "who has IP" (ARP, neighbour solicitation) that comes in on an interface? For IPv4 that depends on arp_ignore."""
+        """Does the host answer "who has IP" (ARP, neighbour solicitation) on an interface? For IPv4 that depends on arp_ignore."""
         interface = self.interfaces.get(name)
         if interface is None or not interface.up or interface.kind != "ether":
             return False
@@ -124,7 +130,10 @@ class Kernel:
         usable = [
             route
             for route in self.routes
-            if route.prefix.version == ip.version and ip in route.prefix and route.device in self.interfaces and self.interfaces[route.device].up
+            if route.prefix.version == ip.version
+            and ip in route.prefix
+            and route.device in self.interfaces
+            and self.interfaces[route.device].up
         ]
         return min(usable, key=lambda route: (-route.prefix.prefixlen, route.metric), default=None)
 

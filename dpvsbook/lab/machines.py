@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from dpvsbook.lab import iproute, probes, web
 from dpvsbook.lab.dpvs_host import DpvsHost
 from dpvsbook.lab.faults import FaultError, Faults
-from dpvsbook.lab.files import Directory, Node as FileNode, Program, Virtual, empty_system
+from dpvsbook.lab.files import Directory, Program, Virtual, empty_system
+from dpvsbook.lab.files import Node as FileNode
 from dpvsbook.lab.kernel import Kernel, Route, mac_of
 from dpvsbook.lab.network import Network, Node
 from dpvsbook.lab.processes import Process, ProcessTable
@@ -101,7 +102,8 @@ class Machine:
 
     def _hugepages(self) -> str:
         total, free = self._pages()
-        return f"HugePages_Total: {total:>7}\nHugePages_Free:  {free:>7}\nHugePages_Rsvd:        0\nHugePages_Surp:        0\nHugepagesize:       2048 kB\n"
+        counts = f"HugePages_Total: {total:>7}\nHugePages_Free:  {free:>7}\nHugePages_Rsvd:        0\nHugePages_Surp:        0\n"
+        return f"{counts}Hugepagesize:       2048 kB\n"
 
     def _plug_in(self) -> None:
         kernel = self.node.kernel
@@ -241,4 +243,3 @@ def build(topology: Topology, *, wait: float = WAIT) -> dict[str, Machine]:
     for machine in machines.values():
         machine.files.write("/etc/hosts", decode(machine.files.read("/etc/hosts")) + names)
     return machines
-

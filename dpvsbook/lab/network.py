@@ -1,7 +1,7 @@
 """How packets travel between the hosts of a lab: who answers on a segment, who routes, what DPVS makes of them, and the way back.
 
 A connection is walked packet for packet only as far as it tells: the first packet to the server, its answer back to the client.
-Neighbours are asked anew for each connection, so an address that moved is found at once (a real client keeps its old neighbour for a while)."""
+Neighbours are asked anew for each connection: an address that moved is found at once (a real client keeps its old neighbour a while)."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Network:
                     yield Plug(node, device, node.macs[device], True)
 
     def owners(self, segment: str, ip: Ip, asking: Plug) -> list[Plug]:
-        """Who answers for an address on a segment, in the order of arrival: kernels answer before DPVS (transcript 07), the last host first."""
+        """Who answers for an address on a segment, first one first: kernels before DPVS (transcript 07), the last host first."""
         from dpvsbook.lab.dpvs import answers_arp
 
         kernels, datapaths = [], []
@@ -217,7 +217,7 @@ class _Walk:
             raise _LostError(f"{at.node.name}: dpvs is not running")
         returning = self._returning(at.node, packet)
         if returning is not None:
-            return self._back_to_client(at.node, dpvs, packet, returning, hops)
+            return self._back_to_client(at.node, returning, hops)
         flow = Flow(packet.protocol, str(packet.source), packet.source_port, str(packet.destination), packet.port, at.device)
         decision = dpvs.deliver(flow)
         if decision.verdict == "drop":
@@ -265,7 +265,7 @@ class _Walk:
                 return passage
         return None
 
-    def _back_to_client(self, node: Node, dpvs: Dpvs, packet: Packet, passage: Passage, hops: int) -> Trip:
+    def _back_to_client(self, node: Node, passage: Passage, hops: int) -> Trip:
         """The answer goes to the MAC that the request came from (fast xmit), whatever the routes say."""
         original = passage.before.answer
         came_from = passage.came_from

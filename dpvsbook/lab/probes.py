@@ -26,7 +26,11 @@ def ping(network: Network, node: Node, wait: float, call: Call) -> int:
     if route is None and not node.kernel.is_local(target):
         return call.fail("connect: Network is unreachable", 2)
     overhead = 28 if target.version == 4 else 48
-    call.out(f"PING {target} ({target}) {size}({size + overhead}) bytes of data.\n" if target.version == 4 else f"PING {target}({target}) {size} data bytes\n")
+    call.out(
+        f"PING {target} ({target}) {size}({size + overhead}) bytes of data.\n"
+        if target.version == 4
+        else f"PING {target}({target}) {size} data bytes\n"
+    )
     times = []
     for sequence in range(1, count + 1):
         took = _echo(network, node, target, identifier, size)

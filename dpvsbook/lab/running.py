@@ -64,7 +64,7 @@ class RunningLab:
     def _run(self) -> None:
         try:
             asyncio.run(self.serve())
-        except BaseException as failure:  # noqa: BLE001 — handed to the thread that called start()
+        except BaseException as failure:
             self._failure = failure
             self._ready.set()
 
@@ -132,7 +132,11 @@ class RunningLab:
         rows = []
         for name, machine in self.machines.items():
             dpvs = machine.node.running()
-            broken = [f"{key}={value}" for key, value in vars(machine.faults).items() if value not in (None, 0, 0.0, "", False) and key != "counted"]
+            broken = [
+                f"{key}={value}"
+                for key, value in vars(machine.faults).items()
+                if value not in (None, 0, 0.0, "", False) and key != "counted"
+            ]
             broken += ["down"] if machine.node.down else []
             broken += ["disk full"] if machine.files.full else []
             if machine.spec.role == "director":
@@ -141,5 +145,7 @@ class RunningLab:
                 doing = "http on " + ", ".join(map(str, sorted(machine.node.listening)))
             else:
                 doing = "http is stopped" if machine.spec.listening else ""
-            rows.append({"host": name, "role": machine.spec.role, "doing": doing, "broken": broken, "connections": len(machine.connections)})
+            rows.append(
+                {"host": name, "role": machine.spec.role, "doing": doing, "broken": broken, "connections": len(machine.connections)}
+            )
         return rows

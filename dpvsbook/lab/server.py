@@ -1,5 +1,7 @@
 """The SSH servers of a lab: one per host, on loopback, all in one asyncio loop."""
 
+# ruff: noqa: ARG002  (asyncssh names the arguments)
+
 from __future__ import annotations
 
 import asyncio
@@ -22,7 +24,6 @@ class Login(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
         loop = asyncio.get_running_loop()
-
 
         def drop() -> None:
             loop.call_soon_threadsafe(conn.abort)

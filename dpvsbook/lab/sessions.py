@@ -2,6 +2,8 @@
 
 The SSH protocol runs in one asyncio loop; each session's shell runs in a thread of its own."""
 
+# ruff: noqa: ARG002  (asyncssh names the arguments)
+
 from __future__ import annotations
 
 import asyncio
@@ -233,7 +235,9 @@ class Session(SSHServerStreamSession[str]):
             if command is not None:
                 status = shell.run_script(Text(command).readline)
             else:
-                status = shell.run_script(self._input.readline, prompt=(lambda more: out.write(self._prompt(shell, more))) if interactive else None)
+                status = shell.run_script(
+                    self._input.readline, prompt=(lambda more: out.write(self._prompt(shell, more))) if interactive else None
+                )
         except Killed as killed:
             status, killed_by = killed.status, killed.number
         except BrokenPipeError:

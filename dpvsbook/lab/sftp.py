@@ -1,7 +1,10 @@
 """SFTP and scp onto a host's virtual file system."""
 
+# ruff: noqa: ARG002  (asyncssh names the arguments)
+
 from __future__ import annotations
 
+import contextlib
 import errno
 import posixpath
 import stat
@@ -58,7 +61,9 @@ class VirtualSFTPServer(asyncssh.SFTPServer):
             node.kind, asyncssh.FILEXFER_TYPE_REGULAR
         )
         size = len(node.read()) if node.kind == stat.S_IFREG else node.size
-        return asyncssh.SFTPAttrs(type=kind, size=size, uid=node.uid, gid=node.gid, permissions=node.mode, atime=when, mtime=when, nlink=node.links)
+        return asyncssh.SFTPAttrs(
+            type=kind, size=size, uid=node.uid, gid=node.gid, permissions=node.mode, atime=when, mtime=when, nlink=node.links
+        )
 
     def format_user(self, uid: int | None) -> str:
         return "root" if uid == 0 else str(uid)
@@ -149,10 +154,8 @@ class VirtualSFTPServer(asyncssh.SFTPServer):
 
     def realpath(self, path: bytes) -> bytes:
         name = posixpath.normpath(self._path(path))
-        try:
+        with contextlib.suppress(OSError):
             name = self._files.resolve(name, uid=self._uid)[0]
-        except OSError:
-            pass
         return name.encode("utf-8", "surrogateescape")
 
     def rename(self, oldpath: bytes, newpath: bytes) -> None:

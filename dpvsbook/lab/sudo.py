@@ -32,7 +32,9 @@ def sudo(call: Call) -> int:
     if "-i" in found or "-s" in found:
         words = ["bash", *(["-c", " ".join(words)] if words else [])]
     if not words:
-        call.err("usage: sudo -h | -K | -k | -V\nusage: sudo [-ABbEHkNnPS] [-p prompt] [-u user] [VAR=value] [-i | -s] [command [arg ...]]\n")
+        call.err(
+            "usage: sudo -h | -K | -k | -V\nusage: sudo [-ABbEHkNnPS] [-p prompt] [-u user] [VAR=value] [-i | -s] [command [arg ...]]\n"
+        )
         return 1
     if machine.has(words[0], call.cwd, call.environment.get("PATH", ""), uid) is None:
         return call.fail(f"{words[0]}: command not found", 1)
@@ -44,10 +46,13 @@ def _authenticated(call: Call, password: str, found: dict[str, str]) -> bool:
         call.fail("a password is required")
         return False
     if "-S" not in found and not call.stdin.tty:
-        call.fail("a terminal is required to read the password; either use the -S option to read from standard input or configure an askpass helper")
+        call.fail(
+            "a terminal is required to read the password; either use the -S option to read from standard input "
+            "or configure an askpass helper"
+        )
         call.fail("a password is required")
         return False
-    prompt = found.get("-p", "[sudo] password for {}: ".format(call.system.user_name(call.uid)))
+    prompt = found.get("-p", f"[sudo] password for {call.system.user_name(call.uid)}: ")
     for attempt in range(TRIES):
         call.err(prompt)
         line = call.stdin.readline()

@@ -24,7 +24,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """`aliases`: other names and addresses that the params reach it by; `routes`: (to, via); `tools`: a folder with dpvs's tools beside /usr/sbin."""
+    """`aliases`: other names and addresses that the params reach it by; `routes`: (to, via); `tools`: another folder for dpvs's tools."""
 
     name: str
     role: str
@@ -59,7 +59,10 @@ def read(params_file: Path) -> Topology:
 def of(params: Params) -> Topology:
     hosts = []
     for director in params.directors:
-        ports = tuple(Port(device.name, device.network, mtu=getattr(device, "mtu", None) or 1500, kni=getattr(device, "kni", None) or "") for device in director.devices)
+        ports = tuple(
+            Port(device.name, device.network, mtu=getattr(device, "mtu", None) or 1500, kni=getattr(device, "kni", None) or "")
+            for device in director.devices
+        )
         hosts.append(
             HostSpec(
                 director.name,

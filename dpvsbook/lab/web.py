@@ -20,8 +20,9 @@ NO_NEIGHBOUR = 3.07
 """Seconds after which Linux gives up a connect() when nobody answers for the next hop."""
 
 SHORT = "sSgfiIkL46m:o:w:H:X:A:"
-LONG = ("silent", "show-error", "globoff", "fail", "include", "head", "max-time=", "connect-timeout=", "output=", "write-out=", "header=", "request=",
-        "user-agent=", "interface=", "ipv4", "ipv6", "insecure", "location", "no-keepalive", "version", "noproxy=")  # fmt: skip
+LONG = ("silent", "show-error", "globoff", "fail", "include", "head", "max-time=", "connect-timeout=", "output=", "write-out=",
+        "header=", "request=", "user-agent=", "interface=", "ipv4", "ipv6", "insecure", "location", "no-keepalive",
+        "version", "noproxy=")  # fmt: skip
 FLAGS = {"--silent": "-s", "--show-error": "-S", "--fail": "-f", "--include": "-i", "--head": "-I", "--max-time": "-m", "--output": "-o",
          "--write-out": "-w", "--header": "-H", "--request": "-X", "--user-agent": "-A"}  # fmt: skip
 
@@ -30,7 +31,7 @@ FLAGS = {"--silent": "-s", "--show-error": "-S", "--fail": "-f", "--include": "-
 class Reply:
     """`outcome`: served, refused, silent (no answer at all), unreachable (no route, no neighbour), or stalled (connected, then nothing).
 
-    `seconds` is what it took (None: until the client's patience ended); `why` is where a lost packet was lost, for whoever looks into the lab."""
+    `seconds` is what it took (None: until the client's patience ended); `why` is where a lost packet was lost."""
 
     outcome: str
     body: str = ""
@@ -62,7 +63,9 @@ def get(network: Network, node: Node, target: Ip, port: int, request: int, *, pa
         back = network.answer(there)
         if back.node is not node or back.packet != packet.answer:
             network.book(there, "silent", lambda _: traffic.silent(family))
-            return Reply("silent", local=mine, why=back.reason or f"{node.name}: the answer came from {back.packet.source}, not from {target}")
+            return Reply(
+                "silent", local=mine, why=back.reason or f"{node.name}: the answer came from {back.packet.source}, not from {target}"
+            )
         took = 0.0006 + 0.0003 * len(there.passages) + packet.source_port % 97 * 4e-6
         if there.packet.port not in there.node.listening:
             network.book(there, "refused", lambda method: traffic.refused(method, family))
@@ -74,7 +77,8 @@ def get(network: Network, node: Node, target: Ip, port: int, request: int, *, pa
 
 def headers(body: str) -> str:
     """What the real servers' HTTP server sends before the body."""
-    return f"HTTP/1.0 200 OK\r\nServer: dpvsbook-emulated/0.10\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    kind = "Server: dpvsbook-emulated/0.10\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    return f"HTTP/1.0 200 OK\r\n{kind}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
 
 
 def curl(network: Network, node: Node, wait: float, call: Call) -> int:
@@ -158,7 +162,13 @@ class _Transfer:
                 self._complain(23, "Failure writing output to destination")
         else:
             self._call.out(shown)
-        self._written_out(url, status, "", reply, {"http_code": "200", "remote_ip": str(target), "remote_port": str(port), "size_download": str(len(body))})
+        self._written_out(
+            url,
+            status,
+            "",
+            reply,
+            {"http_code": "200", "remote_ip": str(target), "remote_port": str(port), "size_download": str(len(body))},
+        )
         return status
 
     def _failed(self, url: str, status: int, message: str, seconds: float = 0.0, reply: Reply | None = None) -> int:

@@ -7,8 +7,8 @@ import time
 import paramiko
 import pytest
 
-from dpvsbook.lab.faults import FAULTS
 from dpvsbook.lab.emulated import Lab, LabError
+from dpvsbook.lab.faults import FAULTS
 
 SCRIPT = "".join(f"dpip addr add 10.0.0.{i}/32 dev dpdk1; echo M{i} $?\n" for i in range(1, 6))
 

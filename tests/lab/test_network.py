@@ -12,6 +12,7 @@ from dpvsbook.lab.machines import Machine, build
 from dpvsbook.lab.running import execute
 from dpvsbook.lab.topology import HostSpec, Port, Topology
 
+
 class World:
     """Hosts with a `run(host, *commands)` that checks the last exit code (0 unless said) and gives what was printed."""
 
@@ -197,14 +198,15 @@ def test_tunnel_needs_a_device_and_the_vip_on_the_real_server() -> None:
     world, url = direct("192.168.100.253", "-i"), "http://192.168.100.253/"
     assert world.saw(2, url) == {"28": 2}
     for server in ("rs1", "rs2"):
-        world.run(server, "ip link add tun7 type ipip local any remote any", "ip link set tun7 up", "ip addr add 192.168.100.253/32 dev tun7",
+        world.run(server, "ip link add tun7 type ipip", "ip link set tun7 up", "ip addr add 192.168.100.253/32 dev tun7",
                   "sysctl -w net.ipv4.conf.all.arp_ignore=1")  # fmt: skip
     assert world.saw(4, url) == {"rs1": 2, "rs2": 2}
 
 
 def nat() -> World:
     world = two_arm()
-    world.run("lb1", "dpip addr add 10.0.0.1/16 dev dpdk1", "dpip addr add 192.168.100.1/24 dev dpdk0", "dpip addr add 10.0.0.100/32 dev dpdk1",
+    world.run("lb1", "dpip addr add 10.0.0.1/16 dev dpdk1", "dpip addr add 192.168.100.1/24 dev dpdk0",
+              "dpip addr add 10.0.0.100/32 dev dpdk1",
               "ipvsadm -A -t 10.0.0.100:80 -s rr", "ipvsadm -a -t 10.0.0.100:80 -r 192.168.100.2:80 -m",
               "ipvsadm -a -t 10.0.0.100:80 -r 192.168.100.3:80 -m")  # fmt: skip
     return world
@@ -268,7 +270,9 @@ def test_a_client_behind_a_router_needs_the_directors_route_to_nothing_but_the_r
 
 
 def test_curl_says_what_was_asked_of_it(fnat: World) -> None:
-    text = fnat.run("client", r"curl -s -o /tmp/body -m 3 -w '%{http_code} %{remote_ip} %{num_connects}\n' http://10.0.0.100/ && cat /tmp/body")
+    text = fnat.run(
+        "client", r"curl -s -o /tmp/body -m 3 -w '%{http_code} %{remote_ip} %{num_connects}\n' http://10.0.0.100/ && cat /tmp/body"
+    )
     assert re.fullmatch(r"200 10\.0\.0\.100 1\nrs[12] saw .*\n", text)
     inject(fnat.machines["lb1"], "dpvs-stop")
     assert fnat.run("client", r"curl -s -m 3 -w '%{http_code} %{time_total}\n' http://10.0.0.100/", status=28) == "000 3.000000\n"

@@ -119,8 +119,8 @@ def test_any_text_is_a_script_or_a_syntax_error(text: str) -> None:
     try:
         while parser.command() is not None:
             pass
-    except ShellSyntaxError as error:
-        assert error.what
+    except ShellSyntaxError:
+        return
 
 
 def test_bytes_pass_unharmed() -> None:

@@ -151,7 +151,9 @@ needs_ssh = pytest.mark.skipif(shutil.which("ssh") is None or shutil.which("scp"
 def test_openssh_with_the_labs_ssh_config(lab: Lab, tmp_path: Path) -> None:
     def call(*command: str) -> subprocess.CompletedProcess[str]:
         program, *rest = command
-        return subprocess.run([program, "-F", str(lab.ssh_config), *rest], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        return subprocess.run(
+            [program, "-F", str(lab.ssh_config), *rest], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        )
 
     done = call("ssh", "lb1", "ipvsadm -ln | head -1; exit 5")
     assert (done.stdout, done.returncode) == ("IP Virtual Server version 1.10.2 (size=0)\n", 5)
@@ -175,7 +177,10 @@ def test_the_params_user_password_and_sudo(lab_of: Callable[[str], Lab], params_
         assert (out, status) == ("", 1)
         assert "Permission denied" in err
         assert ran(client, "sudo -n true") == ("", "sudo: a password is required\n", 1)
-        assert ran(client, "sudo -S -p '' sh -s", "let me in\nid -u; ipvsadm -ln | head -1\n")[0] == "0\nIP Virtual Server version 1.10.2 (size=0)\n"
+        assert (
+            ran(client, "sudo -S -p '' sh -s", "let me in\nid -u; ipvsadm -ln | head -1\n")[0]
+            == "0\nIP Virtual Server version 1.10.2 (size=0)\n"
+        )
         assert ran(client, "sudo -S -p '' id", "wrong\n")[2] == 1
         assert ran(client, "echo x >/etc/passwd")[2] == 1
     finally:

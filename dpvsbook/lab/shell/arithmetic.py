@@ -21,13 +21,13 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 )
 
 
-class ArithmeticError_(Exception):  # noqa: N801 — ArithmeticError is Python's
-    pass
+class ExpressionError(Exception):
+    """In dash's words."""
 
 
 def _divide(a: int, b: int) -> int:
     if b == 0:
-        raise ArithmeticError_("division by zero")
+        raise ExpressionError("division by zero")
     return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
 
 
@@ -64,7 +64,7 @@ class _Expression:
         while at < len(text.rstrip()):
             match = TOKEN.match(text, at)
             if match is None:
-                raise ArithmeticError_(f'expecting primary: "{text.strip()}"')
+                raise ExpressionError(f'expecting primary: "{text.strip()}"')
             self._tokens.append(match[1])
             at = match.end()
 
@@ -73,7 +73,7 @@ class _Expression:
             return 0
         value = self._ternary()
         if self._peek():
-            raise ArithmeticError_(f'expecting EOF: "{self._peek()}"')
+            raise ExpressionError(f'expecting EOF: "{self._peek()}"')
         return _wrapped(value)
 
     def _peek(self, ahead: int = 0) -> str:
@@ -99,7 +99,7 @@ class _Expression:
         self._next()
         yes = self._ternary()
         if self._next() != ":":
-            raise ArithmeticError_("expecting ':'")
+            raise ExpressionError("expecting ':'")
         no = self._ternary()
         return yes if condition else no
 
@@ -113,23 +113,23 @@ class _Expression:
         return value
 
     def _unary(self) -> int:
-        token = self._next()
-        if token == "-":
+        symbol = self._next()
+        if symbol == "-":
             return -self._unary()
-        if token == "+":
+        if symbol == "+":
             return self._unary()
-        if token == "!":
+        if symbol == "!":
             return int(not self._unary())
-        if token == "~":
+        if symbol == "~":
             return ~self._unary()
-        if token == "(":
+        if symbol == "(":
             value = self._ternary()
             if self._next() != ")":
-                raise ArithmeticError_("expecting ')'")
+                raise ExpressionError("expecting ')'")
             return value
-        if token and (token[0].isalpha() or token[0] == "_"):
-            return self._variable(token)
-        return _number(token)
+        if symbol and (symbol[0].isalpha() or symbol[0] == "_"):
+            return self._variable(symbol)
+        return _number(symbol)
 
     def _variable(self, name: str) -> int:
         return _number(self._variables.get(name, "").strip() or "0")
@@ -141,7 +141,7 @@ def _number(text: str) -> int:
             return int(text, 8)
         return int(text, 0)
     except ValueError:
-        raise ArithmeticError_(f"Illegal number: {text}" if text else "expecting primary") from None
+        raise ExpressionError(f"Illegal number: {text}" if text else "expecting primary") from None
 
 
 def _wrapped(value: int) -> int:

@@ -76,10 +76,7 @@ def _split(shell: Shell, word: Word) -> list[Field]:
                 if position and current is not None:
                     done.append(current)
                     current = None
-                if part.quoted:
-                    current = [*(current or []), (argument, True)]
-                else:
-                    current = _spread(shell, argument, current, done)
+                current = [*(current or []), (argument, True)] if part.quoted else _spread(shell, argument, current, done)
             continue
         for text, quoted in _values(shell, part):
             current = [*(current or []), (text, True)] if quoted else _spread(shell, text, current, done)
@@ -128,7 +125,7 @@ def _values(shell: Shell, part: Part) -> Iterator[tuple[str, bool]]:
     elif isinstance(part, Arithmetic):
         try:
             yield str(arithmetic.evaluate(string(shell, part.word), shell.variables)), part.quoted
-        except arithmetic.ArithmeticError_ as error:
+        except arithmetic.ExpressionError as error:
             raise ExpansionError(f"arithmetic expression: {error}") from None
     elif isinstance(part, Parameter):
         yield from _parameter(shell, part)

@@ -1,4 +1,4 @@
-"""Recursive descent over the shell grammar (POSIX, XCU 2.10), taking lines only as it needs them, so that a script may arrive piece by piece."""
+"""Recursive descent over the shell grammar (POSIX, XCU 2.10), taking lines only as it needs them: a script may arrive piece by piece."""
 
 from __future__ import annotations
 
@@ -50,10 +50,9 @@ class ShellSyntaxError(Exception):
         self.line, self.what = line, what
 
 
-def unexpected(line: int, token: str) -> ShellSyntaxError:
-    return ShellSyntaxError(
-        line, "end of file unexpected" if not token else "newline unexpected" if token == "\n" else f'"{token}" unexpected'
-    )
+def unexpected(line: int, found: str) -> ShellSyntaxError:
+    shown = {"": "end of file", "\n": "newline"}.get(found, f'"{found}"')
+    return ShellSyntaxError(line, f"{shown} unexpected")
 
 
 class Parser:
@@ -438,7 +437,7 @@ class Parser:
         return self._parts(ENDS_WORD, quoted=False)
 
     def _parts(self, ends: str, *, quoted: bool, here: bool = False) -> Word:
-        """Parts up to one of `ends` (which stays). `quoted`: inside double quotes; `here`: a here-document, where a double quote is itself."""
+        """Parts up to one of `ends` (which stays). `quoted`: in double quotes; `here`: a here-document, where a double quote is itself."""
         parts: list[Part] = []
         text: list[str] = []
 

@@ -259,7 +259,7 @@ class Shell:
 
     def _piped(self, commands: tuple[Command, ...]) -> int:
         threads = []
-        upstream: Stream | None = None
+        upstream: Pipe | None = None
         for command in commands[:-1]:
             shell, pipe = self.subshell(), Pipe()
             if upstream is not None:
@@ -270,8 +270,7 @@ class Shell:
             thread.start()
             upstream = pipe
         last = self.subshell()
-        assert upstream is not None
-        last.descriptors[0] = upstream
+        last.descriptors[0] = upstream or Null()
         status = _stage(last, commands[-1], upstream, None)
         for thread in threads:
             thread.join()
@@ -555,12 +554,12 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno or 0)
 
 
-def _stage(shell: Shell, command: Command, upstream: Stream | None, downstream: Pipe | None) -> int:
+def _stage(shell: Shell, command: Command, upstream: Pipe | None, downstream: Pipe | None) -> int:
     """One command of a pipeline; closes its ends of the pipes when it is done."""
     try:
         return shell.isolated(lambda: shell._command(command))
     finally:
-        if isinstance(upstream, Pipe):
+        if upstream is not None:
             upstream.close_reader()
         if downstream is not None:
             downstream.close()

@@ -2,6 +2,8 @@
 
 Text everywhere is str with `surrogateescape`, so that any bytes pass through unharmed."""
 
+# ruff: noqa: ARG002  (the base class names the arguments)
+
 from __future__ import annotations
 
 import errno

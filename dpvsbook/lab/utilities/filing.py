@@ -132,7 +132,9 @@ def mv(call: Call) -> int:
             call.system.files.rename(source, target, call.cwd, uid=call.uid)
         except OSError as error:
             status = call.fail(
-                f"cannot stat '{source}': {reason(error)}" if error.errno == errno.ENOENT else f"cannot move '{source}' to '{target}': {reason(error)}"
+                f"cannot stat '{source}': {reason(error)}"
+                if error.errno == errno.ENOENT
+                else f"cannot move '{source}' to '{target}': {reason(error)}"
             )
     return status
 
@@ -146,10 +148,18 @@ def cp(call: Call) -> int:
             if isinstance(node, Directory) and not {"-r", "-R", "-a"} & set(found):
                 status = call.fail(f"-r not specified; omitting directory '{source}'")
                 continue
-            _copy(call, posixpath.join(call.cwd, source), posixpath.join(call.cwd, target), node, keep=bool({"-p", "-a", "--preserve"} & set(found)))
+            _copy(
+                call,
+                posixpath.join(call.cwd, source),
+                posixpath.join(call.cwd, target),
+                node,
+                keep=bool({"-p", "-a", "--preserve"} & set(found)),
+            )
         except OSError as error:
             missing = error.errno == errno.ENOENT and call.system.files.find(source, call.cwd) is None
-            status = call.fail(f"cannot stat '{source}': {reason(error)}" if missing else f"cannot create regular file '{target}': {reason(error)}")
+            status = call.fail(
+                f"cannot stat '{source}': {reason(error)}" if missing else f"cannot create regular file '{target}': {reason(error)}"
+            )
     return status
 
 
@@ -311,7 +321,15 @@ def stat(call: Call) -> int:
         except OSError as error:
             status = call.fail(f"cannot statx '{path}': {reason(error)}")
             continue
-        kind = "directory" if isinstance(node, Directory) else "symbolic link" if isinstance(node, Link) else "regular file" if node.size else "regular empty file"
+        kind = (
+            "directory"
+            if isinstance(node, Directory)
+            else "symbolic link"
+            if isinstance(node, Link)
+            else "regular file"
+            if node.size
+            else "regular empty file"
+        )
         values = {
             "a": f"{node.permissions:o}",
             "A": modes.filemode(node.mode),

@@ -39,14 +39,25 @@ def date(call: Call) -> int:
 def hostname(call: Call) -> int:
     found, words = options(call, "sfi")
     if words:
-        raise UsageError("you must be root to change the host name") if call.uid else UsageError("changing the name is not possible in the lab")
+        raise (
+            UsageError("you must be root to change the host name")
+            if call.uid
+            else UsageError("changing the name is not possible in the lab")
+        )
     call.out(f"{call.system.hostname}\n" if "-i" not in found else "127.0.1.1\n")
     return 0
 
 
 def uname(call: Call) -> int:
     found, _ = options(call, "asnrvmpio")
-    values = {"-s": "Linux", "-n": call.system.hostname, "-r": "6.1.0-lab", "-v": "#1 SMP dpvsbook emulated lab", "-m": "x86_64", "-o": "GNU/Linux"}
+    values = {
+        "-s": "Linux",
+        "-n": call.system.hostname,
+        "-r": "6.1.0-lab",
+        "-v": "#1 SMP dpvsbook emulated lab",
+        "-m": "x86_64",
+        "-o": "GNU/Linux",
+    }
     wanted = list(values) if "-a" in found else [flag for flag in values if flag in found] or ["-s"]
     call.out(" ".join(values[flag] for flag in wanted) + "\n")
     return 0
@@ -167,7 +178,7 @@ def ps(call: Call) -> int:
     names = [column.rstrip("=") for column in columns]
     for name in names:
         if name not in ("pid", "ppid", "comm", "args", "user", "uid", "stat"):
-            raise UsageError(f"unknown user-defined format specifier \"{name}\"")
+            raise UsageError(f'unknown user-defined format specifier "{name}"')
     chosen = [p for p in call.system.processes.all() if (p.pid in pids if pids is not None else everything or p.uid == call.uid)]
     if not bare:
         call.out(" ".join(_column(name, {"comm": "COMMAND", "args": "COMMAND"}.get(name, name.upper())) for name in names) + "\n")
@@ -271,7 +282,9 @@ def sh(call: Call) -> int:
         try:
             source = call.system.files.open_read(name, call.cwd, uid=call.uid)
         except OSError as error:
-            return call.fail(f"0: cannot open {name}: {'No such file' if error.errno == 2 else error.strerror}", 127 if error.errno == 2 else 126)
+            return call.fail(
+                f"0: cannot open {name}: {'No such file' if error.errno == 2 else error.strerror}", 127 if error.errno == 2 else 126
+            )
     process = call.system.processes.spawn(shlex.join(call.argv), parent=call.process.pid, uid=call.uid)
     call.process.on_signal.append(process.signal)
     try:
@@ -302,7 +315,7 @@ def nproc(call: Call) -> int:
     return 0
 
 
-def _nothing(call: Call) -> int:
+def _nothing(_: Call) -> int:
     """sync: the lab's files are in memory."""
     return 0
 

@@ -19,7 +19,9 @@ class UsageError(Exception):
         self.status = status
 
 
-def options(call: Call, short: str = "", long: tuple[str, ...] = (), *, first: bool = False, status: int = 1) -> tuple[dict[str, str], list[str]]:
+def options(
+    call: Call, short: str = "", long: tuple[str, ...] = (), *, first: bool = False, status: int = 1
+) -> tuple[dict[str, str], list[str]]:
     """({"-n": "5", "--all": ""}, operands). `first`: options end at the first operand (env, sudo, xargs)."""
     try:
         found, rest = (getopt.getopt if first else getopt.gnu_getopt)(list(call.argv[1:]), short, list(long))

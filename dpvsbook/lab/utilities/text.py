@@ -116,7 +116,11 @@ def grep(call: Call) -> int:
         regex = re.compile(expression, re.I if "-i" in found or "--ignore-case" in found else 0)
     except re.error:
         return call.fail("Invalid regular expression", 2)
-    invert, quiet, count = "-v" in found or "--invert-match" in found, "-q" in found or "--quiet" in found, "-c" in found or "--count" in found
+    invert, quiet, count = (
+        "-v" in found or "--invert-match" in found,
+        "-q" in found or "--quiet" in found,
+        "-c" in found or "--count" in found,
+    )
     limit = int(found.get("-m", "-1"))
     any_match = False
     inputs = Inputs(call, paths)
@@ -233,7 +237,14 @@ def tr(call: Call) -> int:
 
 
 def _characters(given: str) -> str:
-    classes = {"[:upper:]": "A-Z", "[:lower:]": "a-z", "[:digit:]": "0-9", "[:space:]": " \t\n\r\f\v", "[:alpha:]": "A-Za-z", "[:alnum:]": "A-Za-z0-9"}
+    classes = {
+        "[:upper:]": "A-Z",
+        "[:lower:]": "a-z",
+        "[:digit:]": "0-9",
+        "[:space:]": " \t\n\r\f\v",
+        "[:alpha:]": "A-Za-z",
+        "[:alnum:]": "A-Za-z0-9",
+    }
     for name, value in classes.items():
         given = given.replace(name, value)
     text = echo_escapes(re.sub(r"\\([1-7][0-7]{0,2})", r"\\0\1", given))[0]
@@ -299,7 +310,9 @@ def _sed_commands(script: str, convert: Callable[[str], str]) -> Iterator[SedCom
         if letter:
             yield address, letter, None, "", ""
             continue
-        pieces = re.match(rf"((?:\\.|[^\\{delimiter}])*)[{delimiter}]((?:\\.|[^\\{delimiter}])*)[{delimiter}]([gpiI0-9]*)", script[at:], re.S)
+        pieces = re.match(
+            rf"((?:\\.|[^\\{delimiter}])*)[{delimiter}]((?:\\.|[^\\{delimiter}])*)[{delimiter}]([gpiI0-9]*)", script[at:], re.S
+        )
         if pieces is None:
             raise UsageError(f"-e expression #1, char {len(script)}: unterminated `s' command")
         at += pieces.end()
@@ -314,7 +327,11 @@ def _sed_replacement(match: re.Match[str]) -> str:
         return r"\g<0>"
     if match[2] is not None:
         return match[2]
-    return rf"\g<{match[1]}>" if match[1].isdigit() else {"n": "\n", "t": "\t"}.get(match[1], re.escape(match[1]) if match[1] == "\\" else match[1])
+    return (
+        rf"\g<{match[1]}>"
+        if match[1].isdigit()
+        else {"n": "\n", "t": "\t"}.get(match[1], re.escape(match[1]) if match[1] == "\\" else match[1])
+    )
 
 
 def _sed_address(first: str | None, last: str | None, negated: bool, convert: Callable[[str], str]) -> SedAddress:
@@ -377,7 +394,9 @@ def seq(call: Call) -> int:
     numbers = [int(word) for word in words[width:] if re.fullmatch(r"-?\d+", word)]
     if len(numbers) != len(words) - width or not 1 <= len(numbers) <= 3:
         raise UsageError(f"invalid floating point argument: '{words[-1]}'" if words else "missing operand")
-    first, step, last = [(1, 1, numbers[-1]), (numbers[0], 1, numbers[-1]), (numbers[0], numbers[1 % len(numbers)], numbers[-1])][len(numbers) - 1]
+    first, step, last = [(1, 1, numbers[-1]), (numbers[0], 1, numbers[-1]), (numbers[0], numbers[1 % len(numbers)], numbers[-1])][
+        len(numbers) - 1
+    ]
     found = [str(number) for number in range(first, last + (1 if step > 0 else -1), step or 1)]
     digits = max(map(len, found), default=0) if width else 0
     if found:
