@@ -57,7 +57,7 @@ FINGERPRINT: Final[tuple[Argv, ...]] = (dpip_addr.COMMAND, dpip_route.COMMAND, d
 _POOL = re.compile(r" sa_used \d+ sa_free \d+ sa_miss \d+$", re.MULTILINE)
 
 
-class TornRead(DpvsbookError):  # noqa: N818 - named like its siblings in errors.py
+class TornRead(DpvsbookError):
     """Two lists of one look don't agree: the director was changed between them. Look again."""
 
     def __init__(self, what: str) -> None:

@@ -15,13 +15,12 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from dpvsbook.facts.ipvs import canonical
 from dpvsbook.facts.lines import Lines
 
 COMMAND = ("dpip", "-s", "addr", "show")
 
 _HEAD = re.compile(
-    r"(?:\[(?P<core>\d\d+)\] )?(?P<family>inet6?) (?P<address>[0-9a-f:.]+)/(?P<prefixlen>\d+) scope (?P<scope>\w+) (?P<device>\S+)",
+    r"(?:\[(?P<core>\d\d+)\] )?(?P<family>inet6?) (?P<address>[0-9a-f:.]+)/(?P<prefixlen>\d+) scope (?P<scope>\w+) (?P<device>[!-~]+)",
     re.ASCII,
 )
 _LIFE = re.compile(
@@ -61,11 +60,13 @@ def parse(text: str) -> tuple[Address, ...]:
     lines = Lines("dpip addr show", text)
     found = []
     while lines:
-        head, life = lines.need(_HEAD), lines.need(_LIFE)
+        head = lines.need(_HEAD)
+        address = lines.address(head["address"])
+        life = lines.need(_LIFE)
         found.append(
             Address(
                 family=4 if head["family"] == "inet" else 6,
-                address=canonical(head["address"]),
+                address=address,
                 prefixlen=int(head["prefixlen"]),
                 scope=head["scope"],
                 device=head["device"],

@@ -23,7 +23,7 @@ from dpvsbook.facts.lines import Lines
 
 COMMAND = ("dpip", "link", "show")
 
-_HEAD = re.compile(r"(\d+): (\S+): socket (-?\d+) mtu (\d+) rx-queue (\d+) tx-queue (\d+)", re.A)
+_HEAD = re.compile(r"(\d+): ([!-~]+): socket (-?\d+) mtu (\d+) rx-queue (\d+) tx-queue (\d+)", re.A)
 _STATE = re.compile(
     r"    (?P<state>UP|DOWN) (?P<speed>-?\d+) Mbps (?:(?P<duplex>full-duplex|half-duplex) )?(?:(?P<autoneg>fixed-nego|auto-nego) )?"
     r"(?P<flags>(?:(?:promisc|allmulticast|foward2kni|forward2kni|tc-egress|tc-ingress|lldp)(?:-on|-off)? )*)",
@@ -46,7 +46,7 @@ _RATES = tuple(
     )
 )
 _XSTATS = re.compile(r"    xstats list:")
-_XSTAT = re.compile(r" {8}(\d+) *(\S+?): (\d+)", re.A)
+_XSTAT = re.compile(r" {8}(\d+) *([!-~]+?): (\d+)", re.A)
 _NO_XSTATS = re.compile(r" {8}not supported")
 _UNKNOWN_SPEEDS = (-1, 4294967295)
 

@@ -22,7 +22,7 @@ COMMAND = ("dpip", "link", "show", "cpu")
 _PLANES = {"Controll Plane": "control", "Control Plane": "control", "Data Plane": "data", "Isolate RX Lcores": "isolate-rx"}
 _PLANE = re.compile(rf"<< ({'|'.join(_PLANES)}) >>")
 _HEAD = re.compile(r"(\d+): cpu(\d+): socket (\d+)", re.A)
-_QUEUES = re.compile(r"    queues (?:none|((?:\S+ +)*))", re.A)
+_QUEUES = re.compile(r"    queues (?:none|((?:[!-~]+ +)*))", re.A)
 _NAMES = (("lcore_loop", "pktburst", "zpktburst", "fpktburst"), ("z2hpktburst", "h2fpktburst", "dropped"),
           ("ipackets", "ibytes", "opackets", "obytes"))
 _UNITS = (("lps", "nps", "nps", "nps"), ("nps", "nps", "nps"), ("pps", "Bps", "pps", "Bps"))

@@ -9,7 +9,8 @@
     Detail(pci_addr="vdev", driver="net_af_packet", limits={"if_index": 2, "max_rx_pktlen": 1518, …}, queues={"rx0-tx0": ("cpu1-cpu1",)},
            multicast=(Multicast("33:33:ff:3a:be:3a", refcnt=1, synced=0), …))
 
-1.9 leaves pci_addr blank for a vdev and writes `0000:06:00:0` with a colon before the function; 1.10 only prints the bus, `pci` or `vdev`.
+1.9 leaves pci_addr blank for a vdev, and both versions leave both blank for a VLAN or a tunnel. 1.9 writes `0000:06:00:0`, with a colon
+before the function; 1.10 only prints the bus, `pci` or `vdev`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from dpvsbook.facts.lines import Lines
 
 _DRIVER = re.compile(r"    pci_addr {24}driver_name {21}")
 _PCI_WIDTH = slice(4, 36)  # cut by column: white space alone can't tell a blank pci_addr
-_ANY = re.compile(r"    .{32}\S.*")
+_DRIVER_ROW = re.compile(r"    [ -~]{64,}")
 _ROWS = (
     ("if_index", "min_rx_bufsize", "max_rx_pktlen", "max_mac_addrs"),
     ("max_rx_queues", "max_tx_queues", "max_hash_addrs", "max_vfs"),
@@ -41,10 +42,10 @@ _GROUP = re.compile(r" {8}link ([0-9a-f:]{17}) refcnt (\d+), synced (\d+)", re.A
 _CUT = re.compile(r"     \.\.\. \(truncated\)")
 
 _BOND = re.compile(r"    --- bonding status ---")
-_BOND_MODE = re.compile(r"    mode (\d+) mac_addr ([0-9A-Fa-f:]{17}) xmit_policy (.*) link_monitor (\d+)ms", re.A)
+_BOND_MODE = re.compile(r"    mode (\d+) mac_addr ([0-9A-Fa-f:]{17}) xmit_policy ([ -~]*) link_monitor (\d+)ms", re.A)
 _BOND_DELAYS = re.compile(r"    ative/slaves (\d+)/(\d+) link_down_prop_delay (\d+)ms link_up_prop_delay (\d+)ms", re.A)
-_BOND_SLAVES = re.compile(r"    slaves: ((?:\S+\([0-9A-Fa-f:]{17}, (?:in)?active(?:, primary)?\) )*)", re.A)
-_BOND_SLAVE = re.compile(r"(\S+)\(([0-9A-Fa-f:]{17}), ((?:in)?active)(, primary)?\) ", re.A)
+_BOND_SLAVES = re.compile(r"    slaves: ((?:[!-~]+\([0-9A-Fa-f:]{17}, (?:in)?active(?:, primary)?\) )*)", re.A)
+_BOND_SLAVE = re.compile(r"([!-~]+)\(([0-9A-Fa-f:]{17}), ((?:in)?active)(, primary)?\) ", re.A)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def detail(lines: Lines) -> Detail | None:
     """The `-v` part at the cursor, or None where there is none. Raises ParseError."""
     if lines.take(_DRIVER) is None:
         return None
-    row = lines.need(_ANY)[0]
+    row = lines.need(_DRIVER_ROW)[0]
     limits: dict[str, int] = {}
     for names, header in zip(_ROWS, _HEADERS, strict=True):
         lines.need(header)

@@ -13,14 +13,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dpvsbook.facts.ipvs import canonical
 from dpvsbook.facts.lines import Lines
 
 COMMAND = ("dpip", "neigh", "show")
 
 _NEIGHBOUR = re.compile(
     r"ip: (?P<address>[0-9a-f:.]+) +mac:(?: (?P<mac>[0-9a-f]{2}(?::[0-9a-f]{2}){5})|incompl[ae]te?) +state: (?P<state>[A-Z]+) +"
-    r"dev: (?P<device>\S+)  core: (?P<core>\d+)  (?P<static>static)?",
+    r"dev: (?P<device>[!-~]+)  core: (?P<core>\d+)  (?P<static>static)?",
     re.ASCII,
 )
 
@@ -43,5 +42,6 @@ def parse(text: str) -> tuple[Neighbour, ...]:
     found = []
     while lines:
         row = lines.need(_NEIGHBOUR)
-        found.append(Neighbour(canonical(row["address"]), row["mac"], row["state"], row["device"], int(row["core"]), bool(row["static"])))
+        address = lines.address(row["address"])
+        found.append(Neighbour(address, row["mac"], row["state"], row["device"], int(row["core"]), bool(row["static"])))
     return tuple(found)

@@ -15,19 +15,18 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from dpvsbook.facts.ipvs import canonical
 from dpvsbook.facts.lines import Lines
 
 COMMAND = ("dpip", "route", "show")
 COMMAND6 = ("dpip", "-6", "route", "show")
 
 _V4 = re.compile(
-    r"inet (?P<prefix>[0-9.]+/-?\d+) via (?P<via>[0-9.]+) src (?P<src>[0-9.]+) dev (?P<device>\S+) mtu (?P<mtu>\d+) tos 0"
+    r"inet (?P<prefix>[0-9.]+/-?\d+) via (?P<via>[0-9.]+) src (?P<src>[0-9.]+) dev (?P<device>[!-~]+) mtu (?P<mtu>\d+) tos 0"
     r" scope (?P<scope>\w+) metric (?P<metric>-?\d+) proto \w+ (?:onlink )?",
     re.ASCII,
 )
 _V6 = re.compile(
-    r"inet6 (?:default|(?P<prefix>[0-9a-f:.]+/\d+))(?: via (?P<via>[0-9a-f:.]+))?(?: src (?P<src>[0-9a-f:.]+))? dev (?P<device>\S+)"
+    r"inet6 (?:default|(?P<prefix>[0-9a-f:.]+/\d+))(?: via (?P<via>[0-9a-f:.]+))?(?: src (?P<src>[0-9a-f:.]+))? dev (?P<device>[!-~]+)"
     r"(?: mtu (?P<mtu>\d+))? scope (?P<scope>\w+|::)",
     re.ASCII,
 )
@@ -53,25 +52,18 @@ def parse(text: str) -> tuple[Route, ...]:
     found = []
     while lines:
         if match := lines.take(_V4):
-            via, src = _set(match["via"]), _set(match["src"])
-            found.append(Route(4, match["prefix"], via, src, match["device"], int(match["mtu"]), match["scope"], int(match["metric"])))
+            gateway, source = _set(match["via"]), _set(match["src"])
+            mtu, metric = int(match["mtu"]), int(match["metric"])
+            found.append(Route(4, match["prefix"], gateway, source, match["device"], mtu, match["scope"], metric))
             continue
         match = lines.need(_V6)
-        found.append(Route(6, _prefix6(match["prefix"]), _address6(match["via"]), _address6(match["src"]), match["device"],
-                           int(match["mtu"]) if match["mtu"] else None, match["scope"]))
+        address, _, length = (match["prefix"] or "::/0").partition("/")
+        via = lines.address(match["via"]) if match["via"] else None
+        src = lines.address(match["src"]) if match["src"] else None
+        mtu6 = int(match["mtu"]) if match["mtu"] else None
+        found.append(Route(6, f"{lines.address(address)}/{length}", via, src, match["device"], mtu6, match["scope"]))
     return tuple(found)
 
 
 def _set(address: str) -> str | None:
     return None if address == "0.0.0.0" else address  # noqa: S104 - how DPVS prints that there is none
-
-
-def _address6(address: str | None) -> str | None:
-    return None if address is None else canonical(address)
-
-
-def _prefix6(prefix: str | None) -> str:
-    if prefix is None:
-        return "::/0"
-    address, _, length = prefix.partition("/")
-    return f"{canonical(address)}/{length}"

@@ -16,7 +16,7 @@ from dpvsbook.facts.lines import Lines
 COMMAND = ("dpip", "tunnel", "show")
 
 _TUNNEL = re.compile(
-    r"(?P<name>\S+): +(?P<kind>[a-z0-9]+) remote (?P<remote>[0-9.]+) local (?P<local>[0-9.]+) (?:dev (?P<device>\S+) )?"
+    r"(?P<name>[!-~]+): +(?P<kind>[a-z0-9]+) remote (?P<remote>[0-9.]+) local (?P<local>[0-9.]+) (?:dev (?P<device>[!-~]+) )?"
     r"ttl (?:inherit|(?P<ttl>\d+)) "
     + "".join(rf"(?:{name} 0x(?P<{name}>[0-9a-f]+) )?" for name in ("tos", "i_flags", "o_flags", "i_key", "o_key")),
     re.ASCII,

@@ -17,7 +17,7 @@ from dpvsbook.facts.lines import Lines
 COMMAND = ("dpip", "vlan", "show", "link")
 """Followed by the device."""
 
-_VLAN = re.compile(r"(?P<name>\S+) link (?P<link>\S+) proto (?P<protocol>802\.1q|802\.1ad|<unknow>) id (?P<id>\d+)", re.A)
+_VLAN = re.compile(r"(?P<name>[!-~]+) link (?P<link>[!-~]+) proto (?P<protocol>802\.1q|802\.1ad|<unknow>) id (?P<id>\d+)", re.A)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,14 @@ import re
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from dpvsbook.facts.ipvs import Protocol, ServiceKey, canonical, split_endpoint
+from dpvsbook.facts.ipvs import Protocol, ServiceKey, split_endpoint
 from dpvsbook.facts.lines import Lines
 
 COMMAND = ("ipvsadm", "-B")
 COMMAND_ALLOW = ("ipvsadm", "-W")
 
 _TITLE = re.compile(r"PROTO    VIP:VPORT                      (BLACKLIST|WHITELIST) {21}")
-_ENTRY = re.compile(r"(?P<protocol>TCP|UDP|SCTP|ICMP|IMCPv6|ICMPv6) +(?P<name>\S+:\d+) +(?P<subject>ipset:\S+|[0-9a-f:.]+) *", re.A)
+_ENTRY = re.compile(r"(?P<protocol>TCP|UDP|SCTP|ICMP|IMCPv6|ICMPv6) +(?P<name>[!-~]+:\d+) +(?P<subject>ipset:[!-~]+|[0-9a-f:.]+) *", re.A)
 _KINDS: dict[str, Literal["deny", "allow"]] = {"BLACKLIST": "deny", "WHITELIST": "allow"}
 
 
@@ -48,5 +48,5 @@ def parse(text: str) -> tuple[Entry, ...]:
         except ValueError:
             raise lines.unknown(back=1) from None
         subject = row["subject"]
-        found.append(Entry(key, kind, subject if subject.startswith("ipset:") else canonical(subject)))
+        found.append(Entry(key, kind, subject if subject.startswith("ipset:") else lines.address(subject)))
     return tuple(found)

@@ -20,7 +20,7 @@ COMMAND = ("ipvsadm", "-lnc")
 
 _ENDPOINT = r"(?:[0-9.]+|\[[0-9a-f:.]+\]):\d+"
 _CONNECTION = re.compile(
-    rf"\[(\d+)\](tcp|udp|sctp|icmp|icmpv6|--) +(-?\d+)s +(\S+) +({_ENDPOINT}) +({_ENDPOINT}) +({_ENDPOINT}) +({_ENDPOINT})", re.A
+    rf"\[(\d+)\](tcp|udp|sctp|icmp|icmpv6|--) +(-?\d+)s +([!-~]+) +({_ENDPOINT}) +({_ENDPOINT}) +({_ENDPOINT}) +({_ENDPOINT})", re.A
 )
 
 
@@ -47,6 +47,9 @@ def parse(text: str) -> tuple[Connection, ...]:
         if row is None:
             raise unknown("ipvsadm -lnc", lines, i)
         core, protocol, timeout, state, *ends = row.groups()
-        client, virtual, local, server = map(Endpoint.parse, ends)
+        try:
+            client, virtual, local, server = map(Endpoint.parse, ends)
+        except ValueError:
+            raise unknown("ipvsadm -lnc", lines, i) from None
         found.append(Connection(int(core), protocol, int(timeout), state, client, virtual, local, server))
     return tuple(found)

@@ -22,12 +22,12 @@ Flag = int | str | bool
 
 NAME = (
     r"(?:(?P<protocol>TCP|UDP|SCTP|ICMP|ICMPv6)  (?:(?P<v4>[0-9.]+)|\[(?P<v6>[0-9a-f:.]+)\]):(?P<port>\d+)"
-    r"|MATCH (?P<match>\S+)|FWM  (?P<mark>\d+)(?P<six> IPv6)?)"
+    r"|MATCH (?P<match>[!-~]+)|FWM  (?P<mark>\d+)(?P<six> IPv6)?)"
 )
 SERVICE = re.compile(
-    rf"{NAME} (?P<scheduler>\S+)"
+    rf"{NAME} (?P<scheduler>[!-~]+)"
     r"(?: (?P<hash_target>sip|qid))*"
-    r"(?: persistent (?P<persistent>\d+)(?: mask (?P<netmask>\S+))?(?: pe \S+)?)?(?P<ops> ops)?(?P<synproxy> synproxy)?"
+    r"(?: persistent (?P<persistent>\d+)(?: mask (?P<netmask>[!-~]+))?(?: pe [!-~]+)?)?(?P<ops> ops)?(?P<synproxy> synproxy)?"
     r"(?: conn-timeout (?P<conn_timeout>\d+))?(?: pp(?P<proxy_protocol>v[12](?:-insecure)?|unknown))?"
     r"(?P<expire_quiescent> expire-quiescent)?(?P<quic> quic)?"
     r"(?P<dest_check> dest-check(?: internal:(?P<internal>default|\d+,\d+s|\d+,\d+,\d+s,\d+-\d+s))?"

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dpvsbook.facts.ipvs import canonical, endpoint, split_endpoint
+from dpvsbook.facts.ipvs import endpoint, split_endpoint
 from dpvsbook.facts.lines import Lines
 
 COMMAND = ("ipvsadm", "-G")
@@ -51,9 +51,13 @@ def parse(text: str) -> tuple[LaddrService, ...]:
     found = []
     while lines:
         head = lines.need(_SERVICE)
+        try:
+            name = endpoint(*split_endpoint(head[1]))
+        except ValueError:
+            raise lines.unknown(back=1) from None
         lips = []
         for _ in range(int(head[2])):
             row = lines.need(_LADDR)
-            lips.append(Laddr(canonical(row[1]), int(row[2]), int(row[3])))
-        found.append(LaddrService(endpoint(*split_endpoint(head[1])), tuple(lips)))
+            lips.append(Laddr(lines.address(row[1]), int(row[2]), int(row[3])))
+        found.append(LaddrService(name, tuple(lips)))
     return tuple(found)

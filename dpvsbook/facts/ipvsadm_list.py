@@ -37,11 +37,11 @@ _TITLE = re.compile(
 )
 _TITLE2 = re.compile(r"  -> RemoteAddress:Port(           Forward Weight ActiveConn InActConn)?")
 _SERVER = re.compile(
-    r"  -> (?P<name>\S+) +(?P<method>[A-Za-z]+) +(?P<weight>-?\d+) +(?P<active>\d+) +(?P<inactive>\d+) *"
+    r"  -> (?P<name>[!-~]+) +(?P<method>[A-Za-z]+) +(?P<weight>-?\d+) +(?P<active>\d+) +(?P<inactive>\d+) *"
     r"(?: (?:(?P<state>inhibited)(?:,(?P<both>overload))?|(?P<over>overload)))?",
     re.ASCII,
 )
-_NUMBERS = re.compile(r"  -> (?P<name>\S+) +(?P<a>\d+) +(?P<b>\d+) +(?P<active>\d+) +(?P<inactive>\d+) *", re.A)
+_NUMBERS = re.compile(r"  -> (?P<name>[!-~]+) +(?P<a>\d+) +(?P<b>\d+) +(?P<active>\d+) +(?P<inactive>\d+) *", re.A)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,13 @@ def _server(lines: Lines, row: re.Match[str], form: str | None, width: int) -> L
     if form == "thresholds":
         return ListedServer(endpoint, name, active, inactive, upper=int(row["a"]), lower=int(row["b"]), cut=cut)
     if form == "persistent":
-        return ListedServer(endpoint, name, active, inactive, weight=int(row["a"]), persistent_conns=int(row["b"]), cut=cut)
+        return ListedServer(endpoint, name, active, inactive, weight=_signed(int(row["a"])), persistent_conns=int(row["b"]), cut=cut)
     if row["method"] not in METHOD_OF_NAME:
         raise lines.unknown(back=1)
     return ListedServer(endpoint, name, active, inactive, METHOD_OF_NAME[row["method"]], int(row["weight"]),
                         inhibited=row["state"] is not None, overload=(row["both"] or row["over"]) is not None, cut=cut)
+
+
+def _signed(weight: int) -> int:
+    """This form alone prints a weight without its sign."""
+    return weight - (1 << 32) if weight >= 1 << 31 else weight

@@ -22,16 +22,19 @@ COMMAND = ("ipvsadm", "-S", "-n")
 
 _SERVICE = re.compile(
     r"-A (?P<selector>(?P<flag>-t|-u|--sctp-service|-q) (?:(?P<v4>[0-9.]+)|\[(?P<v6>[0-9a-f:.]+)\]):(?P<port>\d+)"
-    r"|-f (?P<mark>\d+)(?P<six> -6)?|-H (?P<match>\S+))"
-    r" -s (?P<scheduler>\S+)(?: -p (?P<persistent>\d+)(?: -M (?P<netmask>\S+))?)?(?: pe \S+)?(?P<ops> --ops)?",
+    r"|-f (?P<mark>\d+)(?P<six> -6)?|-H (?P<match>[!-~]+))"
+    r" -s (?P<scheduler>[!-~]+)(?: -p (?P<persistent>\d+)(?: -M (?P<netmask>[!-~]+))?)?(?: pe [!-~]+)?(?P<ops> --ops)?",
     re.ASCII,
 )
-_SERVER = re.compile(r"-a (\S+ \S+(?: -6)?) -r (?:([0-9.]+)|\[([0-9a-f:.]+)\]):(\d+) (-[bgimJ]) -w (-?\d+)", re.A)
+_SERVER = re.compile(r"-a ([!-~]+ [!-~]+(?: -6)?) -r (?:([0-9.]+)|\[([0-9a-f:.]+)\]):(\d+) (-[bgimJ]) -w (-?\d+)", re.A)
 
 
 @dataclass(frozen=True, slots=True)
 class SavedServer:
-    """A real server's rule. `port` 0 where it was added without one: DPVS then sends to port 0 (observed.md, 1)."""
+    """A real server's rule. Port 0 where it was added without one: DPVS then sends to port 0 (observed.md, 1).
+
+    DPVS keeps a weight in 16 bits with a sign: one above 32,767 reads back negative, 65,535 as -1, and is given here as it is read.
+    """
 
     endpoint: Endpoint
     method: Method
@@ -55,33 +58,34 @@ def parse(text: str) -> tuple[SavedService, ...]:
     lines = split(text)
     found: list[SavedService] = []
     head: re.Match[str] | None = None
+    key: ServiceKey | None = None
     servers: list[SavedServer] = []
     for i, line in enumerate(lines):
-        server = _SERVER.fullmatch(line)
-        if server is not None and head is not None:
-            selector, v4, v6, port, method, weight = server.groups()
-            if selector == head["selector"]:
-                servers.append(SavedServer(Endpoint(v4 or canonical(v6), int(port)), METHOD_OF_FLAG[method], int(weight)))
+        try:
+            if head is not None and (server := _SERVER.fullmatch(line)) and server[1] == head["selector"]:
+                servers.append(_server(server))
                 continue
-        service = _SERVICE.fullmatch(line)
-        if service is None:
-            raise unknown("ipvsadm -S -n", lines, i)
-        if head is not None:
-            found.append(_service(head, servers))
-        head, servers = service, []
-        if service["match"] is not None:
-            try:
-                ServiceKey.from_match(service["match"])
-            except ValueError:
-                raise unknown("ipvsadm -S -n", lines, i) from None
-    if head is not None:
-        found.append(_service(head, servers))
+            service = _SERVICE.fullmatch(line)
+            if service is None:
+                raise ValueError(line)
+            if head is not None and key is not None:
+                found.append(_service(head, key, servers))
+            head, key, servers = service, _key(service), []
+        except ValueError:
+            raise unknown("ipvsadm -S -n", lines, i) from None
+    if head is not None and key is not None:
+        found.append(_service(head, key, servers))
     return tuple(found)
 
 
-def _service(head: re.Match[str], servers: list[SavedServer]) -> SavedService:
+def _server(row: re.Match[str]) -> SavedServer:
+    _, v4, v6, port, method, weight = row.groups()
+    return SavedServer(Endpoint(v4 or canonical(v6), int(port)), METHOD_OF_FLAG[method], int(weight))
+
+
+def _service(head: re.Match[str], key: ServiceKey, servers: list[SavedServer]) -> SavedService:
     persistent = head["persistent"]
-    return SavedService(_key(head), head["scheduler"], int(persistent) if persistent else None, head["netmask"], head["ops"] is not None,
+    return SavedService(key, head["scheduler"], int(persistent) if persistent else None, head["netmask"], head["ops"] is not None,
                         tuple(servers))
 
 

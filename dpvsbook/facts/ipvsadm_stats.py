@@ -34,13 +34,16 @@ TITLE = re.compile(
 TITLE2 = re.compile(r"  -> RemoteAddress:Port")
 _NUMBERS = r" +(\d+[KMGT]?)" * 5
 _SERVICE = re.compile(rf"(?P<name>{ipvsadm_flags.NAME}) *(?: bps \d+M)?{_NUMBERS}", re.A)
-_SERVER = re.compile(rf"  -> (?P<name>\S+){_NUMBERS}", re.A)
+_SERVER = re.compile(rf"  -> (?P<name>[!-~]+){_NUMBERS}", re.A)
 _UNIT = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 @dataclass(frozen=True, slots=True)
 class StatsServer:
-    """What went through one real server since dpvs started or `-Z`. IPv6 in an IPv4 service is cut after 28 characters: port -1."""
+    """What went through one real server since dpvs started or `-Z`.
+
+    An IPv6 real server of an IPv4 service is printed cut after 28 characters: its port may be short of digits, or missing (-1).
+    """
 
     endpoint: Endpoint
     conns: int

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from dpvsbook.errors import ParseError
+from dpvsbook.facts.ipvs import canonical
 
 END = "(end of the output)"
 
@@ -36,6 +37,13 @@ class Lines:
         if match is None:
             raise self.unknown()
         return match
+
+    def address(self, text: str) -> str:
+        """An address of the line just taken, as `ipvs.canonical` writes it. Raises ParseError for the line where it is none."""
+        try:
+            return canonical(text)
+        except ValueError:
+            raise self.unknown(back=1) from None
 
     def unknown(self, back: int = 0) -> ParseError:
         """The error that names the line at the cursor, or `back` lines before it."""

@@ -22,9 +22,9 @@ COMMAND_IPVSADM = ("ipvsadm", "-v")
 BANNER = re.compile(r"IP Virtual Server version (?P<version>\d+\.\d+\.\d+) \(size=\d+\)", re.A)
 """The first line of every `ipvsadm -ln` of all services."""
 
-_DPVS = re.compile(r"dpvs version: (?P<version>\d+\.\d+(?:-\d+|\.\d+)?(?:-\S+)?), build on (?P<build>\S+)", re.A)
-_DPIP = re.compile(r"dpip-(?P<version>\d+\.\d+(?:-\d+|\.\d+)?(?:-\S+)?)", re.A)
-_IPVSADM = re.compile(r"ipvsadm v(?P<version>\d+\.\d+) \S+ \(compiled with popt and IPVS v\d+\.\d+\.\d+\)", re.A)
+_DPVS = re.compile(r"dpvs version: (?P<version>\d+\.\d+(?:-\d+|\.\d+)?(?:-[!-~]+)?), build on (?P<build>[!-~]+)", re.A)
+_DPIP = re.compile(r"dpip-(?P<version>\d+\.\d+(?:-\d+|\.\d+)?(?:-[!-~]+)?)", re.A)
+_IPVSADM = re.compile(r"ipvsadm v(?P<version>\d+\.\d+) [!-~]+ \(compiled with popt and IPVS v\d+\.\d+\.\d+\)", re.A)
 _TOOLS = (("dpvs", _DPVS), ("dpip", _DPIP), ("ipvsadm", _IPVSADM), ("daemon", BANNER))
 
 
