@@ -146,7 +146,8 @@ def _finish(job: _Job, notebook: Path, params_file: Path, mode: str, done: Execu
     full = isinstance(done.error, DiskFullError)
     verdict, detail = judge(mode, done.cells, records.read(record.path).journal(), stopped=done.stopped, interrupted=done.interrupted)
     detail = str(clean(detail))
-    summary = {"cells": done.cells, "kernel": {"transport": "ipc" if os.name == "posix" else "tcp (ipc is not to be had here)"}}
+    cells = tuple(Cell(**clean(cell)) for cell in done.cells)
+    summary = {"cells": cells, "kernel": {"transport": "ipc" if os.name == "posix" else "tcp (ipc is not to be had here)"}}
     seconds = 0.0
     try:
         seconds = float(record.finish(verdict, detail, **summary).get("seconds", 0.0))
@@ -161,7 +162,7 @@ def _finish(job: _Job, notebook: Path, params_file: Path, mode: str, done: Execu
     except DpvsbookError as error:
         warnings.append(f"the record isn't sealed: {error}")
     job.tick()
-    return Run(notebook, params_file, mode, verdict, detail, record.path, done.cells, seconds, root, tuple(warnings))
+    return Run(notebook, params_file, mode, verdict, detail, record.path, cells, seconds, root, tuple(warnings))
 
 
 def _report(record: Record) -> list[str]:
