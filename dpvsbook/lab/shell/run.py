@@ -102,6 +102,7 @@ class Shell:
         self._depth = 0
         self._substituted: int | None = None
         self._in_trap = False
+        self._owner = True
 
     # ---- scripts
 
@@ -176,9 +177,10 @@ class Shell:
                 self.status = leaving.status
 
     def _between(self) -> None:
-        """Between commands: signals that came."""
-        number = self.process.take_trapped()
-        if number is None or self._in_trap:
+        """Between commands: signals that came. A trap is the business of the shell that the process belongs to, not of its subshells."""
+        self.process.check()
+        number = self.process.take_trapped() if self._owner and not self._in_trap else None
+        if number is None:
             return
         status, self._in_trap = self.status, True
         try:
@@ -192,7 +194,18 @@ class Shell:
         text = f"{self.name}: line {where}: {message}\n" if self.flavour == "bash" else f"{self.name}: {where}: {message}\n"
         if self.interactive:
             text = f"{self.name}: {message}\n"
-        self.descriptors[2].write(text)
+        try:
+            self.descriptors[2].write(text)
+        except BrokenPipeError:
+            self._broken_pipe()
+
+    def _broken_pipe(self) -> None:
+        """SIGPIPE: ends the shell unless it is trapped or ignored."""
+        if 13 in self.process.ignored:
+            return
+        if "PIPE" not in self.traps:
+            raise Killed(13) from None
+        self.process.signal(13)
 
     # ---- lists and pipelines
 
@@ -285,6 +298,7 @@ class Shell:
         shell.arguments, shell.options, shell.functions = list(self.arguments), set(self.options), dict(self.functions)
         shell.traps, shell.jobs = {}, []
         shell.interactive = False
+        shell._owner = bool(new_process)
         if new_process:
             shell.process = self.system.processes.spawn(new_process, parent=self.process.pid, uid=self.uid)
         return shell
@@ -341,8 +355,9 @@ class Shell:
             case Group(body):
                 self.execute(body)
             case Subshell(body):
-                shell = self.subshell()
+                shell, trapped, ignored = self.subshell(), set(self.process.trapped), set(self.process.ignored)
                 self.status = shell.isolated(lambda: shell.execute(body))
+                self.process.trapped, self.process.ignored = trapped, ignored
                 self.process.check()
             case If():
                 self._if(command)
@@ -466,9 +481,8 @@ class Shell:
             try:
                 return builtins.BUILTINS[argv[0]](self, argv)
             except BrokenPipeError:
-                if 13 in self.process.ignored:
-                    return 1
-                raise Killed(13) from None
+                self._broken_pipe()
+                return 1
             except OSError as error:
                 self.say(f"{argv[0]}: {_reason(error)}" if self.flavour == "bash" else f"{argv[0]}: I/O error")
                 return 1
