@@ -93,12 +93,13 @@ class Seedling:
         """`keep_out`: a descriptor that is none of its business, closed in the child at once."""
         reader, writer = os.pipe()
         self._writer: int | None = writer
+        parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(writer)
             if keep_out >= 0:
                 os.close(keep_out)
-            _grow(reader)
+            _grow(reader, parent)
         os.close(reader)
         self.returncode: int | None = None
         self.stdin: IO[bytes] | None = None
@@ -149,8 +150,8 @@ class Seedling:
         self.send_signal(signal.SIGKILL)
 
 
-def _grow(reader: int) -> NoReturn:
-    """In the child: waits for the order, becomes the kernel, and never comes back."""
+def _grow(reader: int, parent: int) -> NoReturn:
+    """In the child: waits for the order, becomes the kernel, and never comes back. It ends when its parent does."""
     import atexit
 
     code = 1
@@ -176,7 +177,7 @@ def _grow(reader: int) -> NoReturn:
         from ipykernel.kernelapp import IPKernelApp
 
         faulthandler.enable()
-        IPKernelApp.launch_instance(argv=order["argv"])
+        IPKernelApp.launch_instance(argv=[*order["argv"], f"--IPKernelApp.parent_handle={parent}"])
         code = 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)

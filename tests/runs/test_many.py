@@ -6,7 +6,10 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -57,13 +60,82 @@ def test_without_fork_each_run_is_a_fresh_process(
 
 @posix
 def test_a_run_whose_process_is_killed_has_failed_and_the_others_have_not(runbook: Make, tmp_path: Path, clusters: list[Path]) -> None:
-    fatal = f"{ATTACH}\nimport signal\nif 'south' in params:\n    os.kill(os.getppid(), signal.SIGKILL)\n    import time; time.sleep(60)"
+    fatal = (
+        f"{ATTACH}\nimport signal, time\nif 'south' in params:\n    record.event('who', pid=os.getpid())\n"
+        "    os.kill(os.getppid(), signal.SIGKILL)\n    time.sleep(60)"
+    )
     found = runs.run_many(runbook(fatal, CONVERGED), clusters, mode="apply", outputs=tmp_path / "outputs", jobs=3)
     assert [result.verdict for result in found] == ["converged", "failed", "converged"]
     assert "the process of the run died" in found[1].detail
     left = [entry for entry in records.listing(tmp_path / "outputs") if entry.verdict == "running"]
     assert len(left) == 1  # its record says that it never ended
     assert records.verify(left[0].path) != []
+    (kernel,) = left[0].journal().of("who")
+    assert gone(kernel["pid"])
+
+
+def gone(pid: int, seconds: float = 20) -> bool:
+    """Whether a process ends in time."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        threading.Event().wait(0.05)
+    return False
+
+
+MAIN = """
+import sys
+from pathlib import Path
+from dpvsbook import runs
+if __name__ == "__main__":
+    book, *params, outputs = map(Path, sys.argv[1:])
+    found = runs.run_many(book, params, mode="apply", outputs=outputs, jobs=2, on_event=lambda _, e: print(e["kind"], flush=True))
+    sys.exit(max(result.exit_code for result in found))
+"""
+
+
+@posix
+@pytest.mark.parametrize("clusters_at_once", [1, 2])
+def test_sigterm_ends_the_program_with_its_records_in_order(
+    runbook: Make, tmp_path: Path, clusters: list[Path], clusters_at_once: int
+) -> None:
+    slow = f"{ATTACH}\nrecord.event('ready', pid=os.getpid())\nimport time; time.sleep(60)"
+    outputs = tmp_path / "outputs"
+    command = [sys.executable, "-c", MAIN, str(runbook(slow, "1")), *map(str, clusters[:clusters_at_once]), str(outputs)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    ready = 0
+    while ready < clusters_at_once:
+        ready += process.stdout.readline() == "ready\n"
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 3
+    entries = records.listing(outputs)
+    assert [(entry.verdict, entry.document["detail"]) for entry in entries] == [("interrupted", "SIGTERM")] * clusters_at_once
+    assert all(records.verify(entry.path) == [] for entry in entries)
+
+
+@posix
+def test_the_runs_of_a_program_that_is_killed_stop_and_say_so(runbook: Make, tmp_path: Path, clusters: list[Path]) -> None:
+    slow = f"{ATTACH}\nrecord.event('ready', pid=os.getpid())\nimport time; time.sleep(60)"
+    outputs = tmp_path / "outputs"
+    command = [sys.executable, "-c", MAIN, str(runbook(slow, "1")), *map(str, clusters[:2]), str(outputs)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    ready = 0
+    while ready < 2:
+        ready += process.stdout.readline() == "ready\n"
+    process.kill()
+    process.communicate()
+    pids = [event["pid"] for entry in records.listing(outputs) for event in entry.journal().of("ready")]
+    assert all(gone(pid) for pid in pids)
+    until = time.monotonic() + 20
+    while time.monotonic() < until and not all(entry.sealed for entry in records.listing(outputs)):
+        threading.Event().wait(0.05)
+    assert {entry.verdict for entry in records.listing(outputs)} == {"interrupted"}
 
 
 @posix
