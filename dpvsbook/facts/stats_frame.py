@@ -1,8 +1,8 @@
 """A big `--stats --exact` as a data frame, quickly and still strictly.
 
-One expression has to cover the text to the last byte, so every line has exactly seven words and the columns can be cut out of the
-whole text at once, without an object per line. What it doesn't cover (`123M`, IPv6 marks, 19 digits, or a line that is wrong) goes to
-`ipvsadm_stats.parse`, which knows it or names the line.
+One expression has to cover the text to the last byte, so every line has a name and five numbers where they belong, and the columns
+can be cut out of the whole text at once, without an object per row. What it doesn't cover (`123M`, IPv6 marks, 19 digits, or a line
+that is wrong) goes to `ipvsadm_stats.parse`, which knows it or names the line.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dpvsbook.facts.ipvsadm_stats import StatsService
 
 COLUMNS = ("protocol", "service", "server", "conns", "in_pkts", "out_pkts", "in_bytes", "out_bytes")
+WIDTH = 33
 
 _ENDPOINT = r"(?:[0-9.]+|\[[0-9a-f:]+\]):[0-9]+"
 _NUMBERS = r"(?: ++[0-9]{1,18}+){5}"
@@ -52,24 +53,36 @@ def _cut(text: str) -> dict[str, Any] | None:
         text += "\n"
     if head.end() == len(text) or _ROWS.fullmatch(text, head.end()) is None:
         return None
-    words = text[head.end() :].split()
-    kinds, names = words[0::7], np.array(words[1::7], dtype=object)
-    starts = np.flatnonzero(np.array([kind != "->" for kind in kinds], dtype=bool))
-    sizes = np.diff(np.append(starts, len(kinds)))
-    protocols = [kinds[i].lower() for i in starts.tolist()]
+    lines = text[head.end() : -1].split("\n")
+    names, numbers = _halves(lines)
+    starts = np.flatnonzero(np.array([line[0] != " " for line in lines], dtype=bool))
+    sizes = np.diff(np.append(starts, len(lines)))
+    # A service's name is the second word; the width of the first varies.
+    services = [lines[i].split(None, 2)[:2] for i in starts.tolist()]
     try:
-        services = [canonical_match(name) if protocol == "match" else name for protocol, name in zip(protocols, names[starts], strict=True)]
+        titles = [canonical_match(name) if kind == "MATCH" else name for kind, name in services]
     except ValueError:
         return None
-    names[starts] = ""
+    servers = np.array(names, dtype=object)
+    servers[starts] = ""
     columns: dict[str, Any] = {
-        "protocol": np.repeat(np.array(protocols, dtype=object), sizes),
-        "service": np.repeat(np.array(services, dtype=object), sizes),
-        "server": names,
+        "protocol": np.repeat(np.array([kind.lower() for kind, _ in services], dtype=object), sizes),
+        "service": np.repeat(np.array(titles, dtype=object), sizes),
+        "server": servers,
     }
-    for i, column in enumerate(COLUMNS[3:], 2):
-        columns[column] = np.fromstring(" ".join(words[i::7]), dtype=np.int64, sep=" ")
-    return columns
+    values = np.fromstring(numbers, dtype=np.int64, sep=" ").reshape(len(lines), 5)
+    return columns | {column: values[:, i] for i, column in enumerate(COLUMNS[3:])}
+
+
+def _halves(lines: Sequence[str]) -> tuple[list[str], str]:
+    """The real servers' names, and all the numbers. A name is padded to column 33; only a longer one moves the numbers to the right."""
+    numbers = "\n".join([line[WIDTH:] for line in lines])
+    if numbers.count("\n ") == len(lines) - 1 and numbers[0] == " ":
+        return [line[5:WIDTH].rstrip() for line in lines], numbers
+    ends = [line.index(" ", WIDTH) for line in lines]
+    return [line[5:end].rstrip() for line, end in zip(lines, ends, strict=True)], "\n".join(
+        [line[end:] for line, end in zip(lines, ends, strict=True)]
+    )
 
 
 def _rows(services: Sequence[StatsService]) -> dict[str, list[object]]:
