@@ -192,7 +192,8 @@ class Lab:
 
     def status(self) -> Status:
         """What each host does, and what is broken on it."""
-        return Status(self.name, self.pid, tuple(self._request({"op": "status"}, timeout=10.0)), self.ports)
+        seen = self._request({"op": "status"}, timeout=10.0)
+        return Status(self.name, self.pid, tuple(seen["hosts"]), self.ports, tuple(seen["lost"]))
 
     def __enter__(self) -> Lab:
         return self
@@ -203,19 +204,20 @@ class Lab:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`str(status)` is a line per host."""
+    """`str(status)` is a line per host, and where the last lost packet was lost."""
 
     name: str
     pid: int
     hosts: tuple[dict[str, Any], ...]
     ports: dict[str, int]
+    lost: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"lab {self.name} (emulated, process {self.pid})"]
         for row in self.hosts:
             broken = f"   broken: {', '.join(row['broken'])}" if row["broken"] else ""
             lines.append(f"  {row['host']:<12} {row['role']:<12} ssh port {self.ports[row['host']]:<6} {row['doing']}{broken}".rstrip())
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"  last lost packet: {reason}" for reason in self.lost)])
 
 
 def _raise_ending(code: int, log: str, params_file: Path) -> None:

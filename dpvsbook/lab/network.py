@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -91,11 +92,12 @@ class _LostError(Exception):
 
 
 class Network:
-    """`lock` guards every host's network and DPVS state: the tools take it, too."""
+    """`lock` guards every host's network and DPVS state: the tools take it, too. `lost`: where the last lost packets were lost."""
 
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
         self.lock = threading.RLock()
+        self.lost: deque[str] = deque(maxlen=20)
 
     def plugs(self, segment: str) -> Iterator[Plug]:
         for node in self.nodes.values():
@@ -158,6 +160,7 @@ class _Walk:
         try:
             return start()
         except _LostError as lost:
+            self._network.lost.append(f"{packet.source} to {packet.destination}:{packet.port}: {lost}")
             return Trip(None, packet, tuple(self._passages), str(lost), lost.unresolved)
 
     def from_kernel(self, node: Node, packet: Packet, hops: int) -> Trip:

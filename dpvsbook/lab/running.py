@@ -117,7 +117,8 @@ class RunningLab:
         """status; exec host argv stdin; inject host fault value; down."""
         match request["op"]:
             case "status":
-                return self.status()
+                network = next(iter(self.machines.values())).network
+                return {"hosts": self.status(), "lost": list(network.lost)[-1:]}
             case "exec":
                 return execute(self.machine(request["host"]), request["argv"], request.get("stdin", ""))
             case "inject":

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dpvsbook.params import Params, SecretRef, Ssh
+    from dpvsbook.params import Params, Ssh
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _aliases(name: str, ssh: Ssh) -> tuple[str, ...]:
     return (ssh.host,) if ssh.host and ssh.host != name else ()
 
 
-def _secret(reference: SecretRef | None) -> str:
+def _secret(reference: object | None) -> str:
     """The lab's hosts take the passwords that the operator's references stand for; without one there, none is asked."""
     if reference is None:
         return ""

@@ -31,14 +31,13 @@ FLAGS = {"--silent": "-s", "--show-error": "-S", "--fail": "-f", "--include": "-
 class Reply:
     """`outcome`: served, refused, silent (no answer at all), unreachable (no route, no neighbour), or stalled (connected, then nothing).
 
-    `seconds` is what it took (None: until the client's patience ended); `why` is where a lost packet was lost."""
+    `seconds` is what it took (None: until the client's patience ended)."""
 
     outcome: str
     body: str = ""
     seconds: float | None = None
     connected: float = 0.0
     local: tuple[str, int] = ("", 0)
-    why: str = ""
 
 
 def get(network: Network, node: Node, target: Ip, port: int, request: int, *, patience: float, source: Ip | None = None) -> Reply:
@@ -48,7 +47,7 @@ def get(network: Network, node: Node, target: Ip, port: int, request: int, *, pa
         local = node.kernel.is_local(target)
         origin = source or (target if local else node.kernel.source_for(target, route) if route else None)
         if origin is None:
-            return Reply("unreachable", seconds=0.0, why=f"{node.name}: no route to {target}")
+            return Reply("unreachable", seconds=0.0)
         packet = Packet("tcp", origin, node.kernel.next_port(), target, port)
         mine = (str(origin), packet.source_port)
         there = network.send(node, packet)
@@ -57,15 +56,15 @@ def get(network: Network, node: Node, target: Ip, port: int, request: int, *, pa
             tries = sum(1 for at in (0, 1, 3, 7, 15, 31, 63) if at < patience)
             network.book(there, "silent", lambda _: traffic.silent(family, tries))
             if there.unresolved:
-                return Reply("unreachable" if patience > NO_NEIGHBOUR else "silent", seconds=NO_NEIGHBOUR, local=mine, why=there.reason)
+                return Reply("unreachable" if patience > NO_NEIGHBOUR else "silent", seconds=NO_NEIGHBOUR, local=mine)
             stalled = any(passage.decision.synproxy for passage in there.passages)
-            return Reply("stalled" if stalled else "silent", local=mine, why=there.reason)
+            return Reply("stalled" if stalled else "silent", local=mine)
         back = network.answer(there)
         if back.node is not node or back.packet != packet.answer:
             network.book(there, "silent", lambda _: traffic.silent(family))
-            return Reply(
-                "silent", local=mine, why=back.reason or f"{node.name}: the answer came from {back.packet.source}, not from {target}"
-            )
+            if back.node is node:
+                network.lost.append(f"{target} to {origin}: {node.name}: the answer came from {back.packet.source}, not from {target}")
+            return Reply("silent", local=mine)
         took = 0.0006 + 0.0003 * len(there.passages) + packet.source_port % 97 * 4e-6
         if there.packet.port not in there.node.listening:
             network.book(there, "refused", lambda method: traffic.refused(method, family))

@@ -108,3 +108,8 @@ def _once(template: str, left: list[str], out: list[str]) -> tuple[bool, str]:
         complaint = complaint or problem
     out.append(_unescape(template[at:], zero=False)[0])
     return False, complaint
+
+
+def single_quoted(value: str) -> str:
+    """As a shell reads it back."""
+    return "'" + value.replace("'", "'\"'\"'") + "'"

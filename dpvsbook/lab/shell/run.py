@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dpvsbook.lab.processes import Killed, Process
-from dpvsbook.lab.shell import builtins, expand, pattern
+from dpvsbook.lab.shell import builtins, expand, pattern, signals
 from dpvsbook.lab.shell.parser import Parser, ShellSyntaxError
 from dpvsbook.lab.shell.streams import Capture, Null, Pipe, Stream, Text, decode, encode
 from dpvsbook.lab.shell.syntax import (
@@ -184,7 +184,7 @@ class Shell:
             return
         status, self._in_trap = self.status, True
         try:
-            self.run_text(self.traps.get(builtins.signal_name(number), ""))
+            self.run_text(self.traps.get(signals.signal_name(number), ""))
         finally:
             self._in_trap = False
         self.status = status

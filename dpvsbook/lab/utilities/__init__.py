@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dpvsbook.lab.shell.system import Call
-from dpvsbook.lab.utilities import filing, hosting, text
+from dpvsbook.lab.utilities import filing, hosting, listing, sed, sums, text
 
 Tool = Callable[[Call], int]
 
-UTILITIES: dict[str, Tool] = {**text.TOOLS, **filing.TOOLS, **hosting.TOOLS}
+UTILITIES: dict[str, Tool] = {}
+for _module in (text, sed, filing, sums, hosting, listing):
+    UTILITIES.update(_module.TOOLS)

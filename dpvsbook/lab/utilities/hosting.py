@@ -1,4 +1,4 @@
-"""date, id, ps, kill, sudo, env, timeout and their like: the host, its users and its processes."""
+"""date, id, env, timeout, sh and their like: the host, its users, and programs that run others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import time
 
 from dpvsbook.lab.processes import Killed, Process
-from dpvsbook.lab.shell import builtins
+from dpvsbook.lab.shell import builtins, signals
 from dpvsbook.lab.shell.formats import printf as format_text
 from dpvsbook.lab.shell.run import Shell
 from dpvsbook.lab.shell.streams import Text
@@ -124,7 +124,7 @@ def timeout(call: Call) -> int:
     if len(words) < 2:
         raise UsageError("missing operand", 125)
     match = re.fullmatch(r"(\d*\.?\d+)([smh]?)", words[0])
-    number = builtins.signal_number(found.get("-s", "TERM"))
+    number = signals.signal_number(found.get("-s", "TERM"))
     if match is None or number is None:
         raise UsageError(f"invalid time interval '{words[0]}'", 125)
     seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
@@ -158,76 +158,6 @@ def xargs(call: Call) -> int:
     for batch in batches:
         status = 123 if call.spawn(batch) else status
     return status
-
-
-def ps(call: Call) -> int:
-    """`ps`, with -e/-A/aux for all, -p PID…, -o with the columns below."""
-    words = [word for word in call.argv[1:] if word not in ("-e", "-A", "-ef", "aux", "ax", "-f", "-w", "-ww")]
-    everything = len(words) < len(call.argv) - 1
-    columns, pids = ["pid", "comm"], None
-    while words:
-        flag = words.pop(0)
-        if flag == "-o" and words:
-            columns = words.pop(0).split(",")
-        elif flag.startswith("-p"):
-            given = flag[2:] or (words.pop(0) if words else "")
-            pids = {int(pid) for pid in re.split(r"[ ,]+", given) if pid.isdigit()}
-        else:
-            raise UsageError(f"unsupported option '{flag}'")
-    bare = all(column.endswith("=") for column in columns)
-    names = [column.rstrip("=") for column in columns]
-    for name in names:
-        if name not in ("pid", "ppid", "comm", "args", "user", "uid", "stat"):
-            raise UsageError(f'unknown user-defined format specifier "{name}"')
-    chosen = [p for p in call.system.processes.all() if (p.pid in pids if pids is not None else everything or p.uid == call.uid)]
-    if not bare:
-        call.out(" ".join(_column(name, {"comm": "COMMAND", "args": "COMMAND"}.get(name, name.upper())) for name in names) + "\n")
-    for process in chosen:
-        call.out(" ".join(_column(name, _value(call, process, name)) for name in names) + "\n")
-    return int(not chosen)
-
-
-def _column(name: str, text: str) -> str:
-    return text.rjust(7) if name in ("pid", "ppid", "uid") else text if name in ("comm", "args") else text.ljust(8)
-
-
-def _value(call: Call, process: Process, name: str) -> str:
-    return {
-        "pid": str(process.pid),
-        "ppid": str(process.parent),
-        "comm": process.command.split(" ")[0].rsplit("/", 1)[-1].rstrip(":"),
-        "args": process.command,
-        "user": call.system.user_name(process.uid),
-        "uid": str(process.uid),
-        "stat": "S",
-    }[name]
-
-
-def _running(call: Call, name: str) -> list[Process]:
-    return [p for p in call.system.processes.all() if p.command.split(" ")[0].rsplit("/", 1)[-1].rstrip(":") == name]
-
-
-def pidof(call: Call) -> int:
-    found, words = options(call, "s")
-    pids = [str(process.pid) for word in words for process in reversed(_running(call, word))]
-    if not pids:
-        return 1
-    call.out(" ".join(pids[:1] if "-s" in found else pids) + "\n")
-    return 0
-
-
-def pgrep(call: Call) -> int:
-    found, words = options(call, "xfl", status=2)
-    if len(words) != 1:
-        raise UsageError("no matching criteria specified", 2)
-    regex = re.compile(f"^(?:{words[0]})$" if "-x" in found else words[0])
-    chosen = [
-        process
-        for process in call.system.processes.all()
-        if process is not call.process and regex.search(process.command if "-f" in found else _value(call, process, "comm"))
-    ]
-    call.out("".join(f"{process.pid}\n" for process in chosen))
-    return int(not chosen)
 
 
 def _as_builtin(call: Call) -> int:
@@ -332,9 +262,6 @@ TOOLS = {
     "nohup": nohup,
     "timeout": timeout,
     "xargs": xargs,
-    "ps": ps,
-    "pidof": pidof,
-    "pgrep": pgrep,
     "printf": printf,
     "sh": sh,
     "dash": sh,
