@@ -189,7 +189,7 @@ class _Ip:
             raise _RefusedError("RTNETLINK answers: No such device", 2)
         self._interface(device)
         source = _ip(given["src"]) if "src" in given else None
-        return Route(prefix, device, via, source, int(given.get("metric", "0")), given.get("proto", "boot"))
+        return Route(prefix, device, via, source, _metric(given.get("metric", "0")), given.get("proto", "boot"))
 
     def route_add(self, words: list[str]) -> None:
         route = self._route(words)
@@ -263,6 +263,12 @@ class _Ip:
         if not device and words[:1] != ["all"]:
             raise _RefusedError("Flush requires arguments.", 1)
         self._kernel.neighbours = {key: mac for key, mac in self._kernel.neighbours.items() if device and key[0] != device}
+
+
+def _metric(text: str) -> int:
+    if not text.isdigit():
+        raise _RefusedError(f'Error: argument "{text}" is wrong: "metric" value is invalid', 255)
+    return int(text)
 
 
 def _ip(text: str) -> Ip:

@@ -9,7 +9,7 @@ from dpvsbook.lab.dpvs import traffic
 from dpvsbook.lab.kernel import Ip
 from dpvsbook.lab.network import Network, Node, Packet, Plug
 from dpvsbook.lab.shell.system import Call
-from dpvsbook.lab.utilities.options import UsageError, options
+from dpvsbook.lab.utilities.options import UsageError, duration, number, options
 
 
 def ping(network: Network, node: Node, wait: float, call: Call) -> int:
@@ -20,7 +20,8 @@ def ping(network: Network, node: Node, wait: float, call: Call) -> int:
         target = ipaddress.ip_address(operands[-1])
     except ValueError:
         return call.fail(f"{operands[-1]}: Name or service not known", 2)
-    size, count, interval = int(found.get("-s", "56")), int(found.get("-c", "4")), float(found.get("-i", "1"))
+    size, count = number(found.get("-s", "56"), status=2), max(1, number(found.get("-c", "4"), status=2))
+    interval, patience = duration(found.get("-i", "1"), 2), duration(found.get("-W", "10"), 2)
     identifier = call.process.pid & 0xFFFF
     route = node.kernel.lookup(target)
     if route is None and not node.kernel.is_local(target):
@@ -34,7 +35,7 @@ def ping(network: Network, node: Node, wait: float, call: Call) -> int:
     times = []
     for sequence in range(1, count + 1):
         took = _echo(network, node, target, identifier, size)
-        call.process.sleep(min(interval if sequence < count else 0.0 if took else float(found.get("-W", "10")), wait))
+        call.process.sleep(min(interval if sequence < count else 0.0 if took else patience, wait))
         if took is None:
             continue
         times.append(took)
@@ -75,7 +76,10 @@ def arping(network: Network, node: Node, wait: float, call: Call) -> int:
     found, operands = options(call, "c:I:w:W:fqDb", status=2)
     if not operands:
         raise UsageError("usage error: Destination address required", 2)
-    target = ipaddress.ip_address(operands[0])
+    try:
+        target = ipaddress.ip_address(operands[0])
+    except ValueError:
+        return call.fail(f"{operands[0]}: Name or service not known", 2)
     route = node.kernel.lookup(target)
     interface = node.kernel.interfaces.get(found.get("-I", route.device if route else ""))
     if interface is None or interface.kind != "ether":
@@ -83,7 +87,7 @@ def arping(network: Network, node: Node, wait: float, call: Call) -> int:
         return call.fail(f"Device {name} not available." if name else "Suitable device could not be determined. Please, use option -I.", 2)
     own = next((str(address.ip) for address in interface.addresses if address.version == target.version), "0.0.0.0")  # noqa: S104
     call.out(f"ARPING {target} from {own} {interface.name}\n")
-    probes, received = int(found.get("-c", "3")), 0
+    probes, received = max(1, number(found.get("-c", "3"), status=2)), 0
     for _ in range(probes):
         with network.lock:
             owners = network.owners(interface.segment, target, Plug(node, interface.name, interface.mac, False))

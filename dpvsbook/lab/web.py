@@ -14,7 +14,7 @@ from dpvsbook.lab.kernel import Ip
 from dpvsbook.lab.network import Network, Node, Packet
 from dpvsbook.lab.shell.formats import echo_escapes
 from dpvsbook.lab.shell.system import Call
-from dpvsbook.lab.utilities.options import UsageError, options
+from dpvsbook.lab.utilities.options import UsageError, duration, options
 
 NO_NEIGHBOUR = 3.07
 """Seconds after which Linux gives up a connect() when nobody answers for the next hop."""
@@ -108,8 +108,8 @@ class _Transfer:
         self._network, self._node, self._wait, self._call, self._given = network, node, wait, call, given
 
     def run(self, url: str) -> int:
-        split = urlsplit(url if "://" in url else f"http://{url}")
         try:
+            split = urlsplit(url if "://" in url else f"http://{url}")
             port = split.port or 80
         except ValueError:
             return self._failed(url, 3, "URL using bad/illegal format or missing URL")
@@ -120,8 +120,8 @@ class _Transfer:
         target = _resolve(self._call, split.hostname)
         if target is None:
             return self._failed(url, 6, f"Could not resolve host: {split.hostname}")
-        limit = float(self._given.get("-m", "0")) or None
-        to_connect = min(float(self._given.get("--connect-timeout", "0")) or 134.0, limit or 134.0)
+        limit = duration(self._given.get("-m", "0"), 2) or None
+        to_connect = min(duration(self._given.get("--connect-timeout", "0"), 2) or 134.0, limit or 134.0)
         source = ipaddress.ip_address(self._given["--interface"]) if re.match(r"[\d.]+$|.*:", self._given.get("--interface", "")) else None
         reply = get(self._network, self._node, target, port, self._request_length(split), patience=to_connect, source=source)
         if reply.outcome == "served":

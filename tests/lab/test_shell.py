@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from dpvsbook.lab.machines import Machine, build
 from dpvsbook.lab.processes import Killed
-from dpvsbook.lab.shell.parser import Parser, ShellSyntaxError
+from dpvsbook.lab.shell.parser import Parser
 from dpvsbook.lab.shell.run import DEFAULT_PATH, Shell
 from dpvsbook.lab.shell.streams import Capture, Pipe, Text
+from dpvsbook.lab.shell.words import ShellSyntaxError
 from dpvsbook.lab.topology import HostSpec, Topology
 
 CASES = json.loads((Path(__file__).parent / "shell_cases.json").read_text())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dpvsbook.lab.processes import Killed, Process
 from dpvsbook.lab.shell import builtins, expand, pattern, signals
-from dpvsbook.lab.shell.parser import Parser, ShellSyntaxError
+from dpvsbook.lab.shell.parser import Parser
 from dpvsbook.lab.shell.streams import Capture, Null, Pipe, Stream, Text, decode, encode
 from dpvsbook.lab.shell.syntax import (
     AndOr,
@@ -33,6 +33,7 @@ from dpvsbook.lab.shell.syntax import (
     While,
 )
 from dpvsbook.lab.shell.system import Call, System
+from dpvsbook.lab.shell.words import ShellSyntaxError
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MAX_DEPTH = 200

@@ -13,7 +13,7 @@ import time
 from dpvsbook.lab.files import Directory, Link, Node, Program, Regular, failure
 from dpvsbook.lab.shell.streams import decode
 from dpvsbook.lab.shell.system import Call
-from dpvsbook.lab.utilities.options import UsageError, options, reason
+from dpvsbook.lab.utilities.options import UsageError, number, options, reason
 
 NAMES = {0: "root"}
 
@@ -57,7 +57,7 @@ def ls(call: Call) -> int:
 def mkdir(call: Call) -> int:
     found, paths = options(call, "pm:", ("parents", "mode="))
     files, status = call.system.files, 0
-    mode = int(found.get("-m", found.get("--mode", "755")), 8)
+    mode = number(found.get("-m", found.get("--mode", "755")), "mode", base=8)
     for path in paths:
         try:
             if "-p" in found or "--parents" in found:
@@ -282,8 +282,8 @@ def _uid(call: Call, name: str) -> int:
     if name.isdigit():
         return int(name)
     for line in decode(call.system.files.read("/etc/passwd")).splitlines():
-        user, _, uid, *_ = line.split(":")
-        if user == name:
+        user, _, uid, *_ = [*line.split(":"), "", "", ""]
+        if user == name and uid.isdigit():
             return int(uid)
     raise UsageError(f"invalid user: '{name}'")
 

@@ -13,7 +13,7 @@ from dpvsbook.lab.shell.formats import printf as format_text
 from dpvsbook.lab.shell.run import Shell
 from dpvsbook.lab.shell.streams import Text
 from dpvsbook.lab.shell.system import Call
-from dpvsbook.lab.utilities.options import UsageError, options
+from dpvsbook.lab.utilities.options import UsageError, number, options
 
 
 def date(call: Call) -> int:
@@ -152,7 +152,7 @@ def xargs(call: Call) -> int:
         items = text.split("\0")[:-1] if "-0" in found else shlex.split(text)
         if not items and "-r" in found:
             return 0
-        size = int(found.get("-n", "0")) or max(1, len(items))
+        size = number(found.get("-n", "0")) or max(1, len(items))
         batches = [[*(words or ["echo"]), *items[at : at + size]] for at in range(0, max(1, len(items)), size)]
     status = 0
     for batch in batches:

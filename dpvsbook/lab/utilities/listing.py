@@ -6,7 +6,7 @@ import re
 
 from dpvsbook.lab.processes import Process
 from dpvsbook.lab.shell.system import Call
-from dpvsbook.lab.utilities.options import UsageError, options
+from dpvsbook.lab.utilities.options import UsageError, compiled, options
 
 
 def ps(call: Call) -> int:
@@ -69,7 +69,7 @@ def pgrep(call: Call) -> int:
     found, words = options(call, "xfl", status=2)
     if len(words) != 1:
         raise UsageError("no matching criteria specified", 2)
-    regex = re.compile(f"^(?:{words[0]})$" if "-x" in found else words[0])
+    regex = compiled(f"^(?:{words[0]})$" if "-x" in found else words[0])
     chosen = [
         process
         for process in call.system.processes.all()

@@ -38,6 +38,30 @@ def repeated(call: Call, short: str, flag: str) -> list[str]:
     return [value for name, value in getopt.gnu_getopt(list(call.argv[1:]), short)[0] if name == flag]
 
 
+def number(text: str, what: str = "number", *, base: int = 10, status: int = 1) -> int:
+    """The value of an option; a complaint if it isn't a whole number."""
+    try:
+        return int(text, base)
+    except ValueError:
+        raise UsageError(f"invalid {what}: '{text}'", status) from None
+
+
+def duration(text: str, status: int = 1) -> float:
+    """The value of an option that is a time."""
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"invalid time: '{text}'", status) from None
+
+
+def compiled(expression: str, flags: int = 0, status: int = 2) -> re.Pattern[str]:
+    """A regular expression from a command line."""
+    try:
+        return re.compile(expression, flags)
+    except re.error:
+        raise UsageError("Invalid regular expression", status) from None
+
+
 def reason(error: OSError) -> str:
     return os.strerror(error.errno or 0)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from dpvsbook.lab.shell.system import Call
-from dpvsbook.lab.utilities.options import Inputs, UsageError, basic_to_python, extended_to_python, options, repeated
+from dpvsbook.lab.utilities.options import Inputs, UsageError, basic_to_python, compiled, extended_to_python, options, repeated
 
 SED_COMMAND = re.compile(r"\s*(?:(\d+|\$|/(?:\\.|[^/])*/)(?:,(\d+|\$|/(?:\\.|[^/])*/))?)?\s*(!?)\s*(?:([pdq])|s(.))", re.S)
 
@@ -61,7 +61,7 @@ def _sed_commands(script: str, convert: Callable[[str], str]) -> Iterator[SedCom
         expression = pieces[1].replace(f"\\{delimiter}", delimiter)
         replacement = re.sub(r"\\(.)|&|([^\\&]+)", _sed_replacement, pieces[2].replace(f"\\{delimiter}", delimiter), flags=re.S)
         flags = re.I if "i" in pieces[3].lower() else 0
-        yield address, "s", re.compile(convert(expression), flags), replacement, pieces[3]
+        yield address, "s", compiled(convert(expression), flags), replacement, pieces[3]
 
 
 def _sed_replacement(match: re.Match[str]) -> str:
@@ -82,7 +82,7 @@ def _sed_address(first: str | None, last: str | None, negated: bool, convert: Ca
             return lambda number, _total, _line: number == int(text)
         if text == "$":
             return lambda number, total, _line: number == total
-        regex = re.compile(convert(text[1:-1]))
+        regex = compiled(convert(text[1:-1]))
         return lambda _number, _total, line: regex.search(line) is not None
 
     if first is None:

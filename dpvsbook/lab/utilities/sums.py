@@ -7,7 +7,7 @@ import hashlib
 
 from dpvsbook.lab.shell.streams import decode, encode
 from dpvsbook.lab.shell.system import Call
-from dpvsbook.lab.utilities.options import Inputs, options
+from dpvsbook.lab.utilities.options import Inputs, number, options
 
 
 def _checksum(call: Call) -> int:
@@ -65,7 +65,7 @@ def base64(call: Call) -> int:
             except ValueError:
                 return call.fail("invalid input")
             continue
-        line, width = b64.b64encode(encode(text)).decode(), int(found.get("-w", found.get("--wrap", "76")))
+        line, width = b64.b64encode(encode(text)).decode(), number(found.get("-w", found.get("--wrap", "76")), "wrap size")
         call.out("".join(f"{line[i : i + width]}\n" for i in range(0, len(line), width)) if width else line)
     return inputs.status
 

@@ -10,7 +10,7 @@ from itertools import groupby
 from dpvsbook.lab.shell.formats import echo_escapes
 from dpvsbook.lab.shell.streams import encode
 from dpvsbook.lab.shell.system import Call
-from dpvsbook.lab.utilities.options import Inputs, UsageError, basic_to_python, extended_to_python, options, repeated
+from dpvsbook.lab.utilities.options import Inputs, UsageError, basic_to_python, compiled, extended_to_python, number, options, repeated
 
 
 def cat(call: Call) -> int:
@@ -112,29 +112,26 @@ def grep(call: Call) -> int:
         f"(?:{re.escape(e) if fixed else extended_to_python(e) if extended else basic_to_python(e)})" for e in expressions
     )
     expression = rf"(?<!\w)(?:{expression})(?!\w)" if "-w" in found else rf"^(?:{expression})$" if "-x" in found else expression
-    try:
-        regex = re.compile(expression, re.I if "-i" in found or "--ignore-case" in found else 0)
-    except re.error:
-        return call.fail("Invalid regular expression", 2)
+    regex = compiled(expression, re.I if "-i" in found or "--ignore-case" in found else 0)
     invert, quiet, count = (
         "-v" in found or "--invert-match" in found,
         "-q" in found or "--quiet" in found,
         "-c" in found or "--count" in found,
     )
-    limit = int(found.get("-m", "-1"))
+    limit = number(found.get("-m", "-1"), "max count", status=2)
     any_match = False
     inputs = Inputs(call, paths)
     for path, stream in inputs:
         matched = 0
         name = f"{path}:" if ("-H" in found or len(paths) > 1) and "-h" not in found else ""
-        for number, line in enumerate(_lines(stream.readline), 1):
+        for at, line in enumerate(_lines(stream.readline), 1):
             text = line.removesuffix("\n")
             if (regex.search(text) is None) != invert:
                 continue
             matched, any_match = matched + 1, True
             if quiet:
                 return 0
-            prefix = name + (f"{number}:" if "-n" in found else "")
+            prefix = name + (f"{at}:" if "-n" in found else "")
             if "-l" in found:
                 call.out(f"{path}\n")
                 break
@@ -153,7 +150,10 @@ def sort(call: Call) -> int:
     found, paths = options(call, "nruk:t:Vbfs")
     inputs = Inputs(call, paths)
     lines = [line.removesuffix("\n") for line in inputs.lines()]
-    start = int(re.match(r"\d+", found["-k"])[0]) - 1 if "-k" in found else -1  # type: ignore[index]
+    key_field = re.match(r"[1-9]\d*", found.get("-k", "1"))
+    if key_field is None:
+        raise UsageError(f"invalid number at field start: invalid count at start of '{found['-k']}'", 2)
+    start = int(key_field[0]) - 1 if "-k" in found else -1
     numeric = "-n" in found or "n" in found.get("-k", "")
 
     def key(line: str) -> tuple[object, ...]:
