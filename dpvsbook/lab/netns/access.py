@@ -118,19 +118,19 @@ Subsystem sftp internal-sftp
 """
 
 
-def write_client_files(state: Path, hosts: dict[str, tuple[int, str]], keys: Keys) -> None:
-    """`state`/ssh_config and known_hosts. `hosts`: name -> (port on loopback, user)."""
-    known = "".join(f"[127.0.0.1]:{port} {' '.join(keys.hosts[name][1].split()[:2])}\n" for name, (port, _) in hosts.items())
+def write_client_files(state: Path, hosts: tuple[HostPlan, ...], ports: dict[str, int], keys: Keys) -> None:
+    """`state`/ssh_config and known_hosts. `ports`: of each host's sshd, on loopback."""
+    known = "".join(f"[127.0.0.1]:{ports[host.name]} {' '.join(keys.hosts[host.name][1].split()[:2])}\n" for host in hosts)
     (state / "known_hosts").write_text(known)
     (state / "ssh_config").write_text("".join(
         f"""\
-Host {name}
+Host {host.name} {host.alias}
     HostName 127.0.0.1
-    Port {port}
-    User {user}
+    Port {ports[host.name]}
+    User {host.user}
     IdentityFile "{state / 'id_ed25519'}"
     IdentitiesOnly yes
     UserKnownHostsFile "{state / 'known_hosts'}"
     StrictHostKeyChecking yes
     LogLevel ERROR
-""" for name, (port, user) in hosts.items()))
+""" for host in hosts))

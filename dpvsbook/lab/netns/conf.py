@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 PKTPOOL = 65535    # mbufs per NUMA node, 2^n - 1: about 140 MB
 CONNPOOL = 65536   # the least that DPVS takes
-SHARED_TIMEOUT_US = 2_000_000  # master and worker on one CPU: with less, reads fail now and then with `msg callback failed(-23)`
-OWN_TIMEOUT_US = 200_000
+TIMEOUT_US = 2_000_000  # master and worker may wait for a CPU: with less, reads fail now and then with `msg callback failed(-23)`
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +18,11 @@ class Port:
     mtu: int = 1500
 
 
-def dpvs_conf(ports: tuple[Port, ...], *, log_file: str, shared_cpu: bool, kni: bool = False) -> str:
+def dpvs_conf(ports: tuple[Port, ...], *, log_file: str, kni: bool = False) -> str:
     """The text of dpvs.conf for a master (lcore 0) and one worker (lcore 1) that has every port.
 
     `kni` off is the lab's way: the kernel side of DPVS's veth plays the KNI device. One worker needs no flow director.
     """
-    timeout = SHARED_TIMEOUT_US if shared_cpu else OWN_TIMEOUT_US
     queues = [_block(f"port {port.name}", "rx_queue_ids 0", "tx_queue_ids 0") for port in ports]
     tcp = ("none 2", "established 90", "syn_sent 3", "syn_recv 30", "fin_wait 7", "time_wait 7", "close 3", "close_wait 7", "last_ack 7",
            "listen 120", "synack 30", "last 2")
@@ -41,7 +39,7 @@ def dpvs_conf(ports: tuple[Port, ...], *, log_file: str, shared_cpu: bool, kni: 
         _block("neigh_defs", "<init> unres_queue_length 128", "timeout 60"),
         _block("ipv4_defs", "forwarding off", _block("fragment", "<init> bucket_number 4096", "<init> max_entries 4096", "<init> ttl 1")),
         _block("ipv6_defs", "disable off", "forwarding off"),
-        _block("ctrl_defs", _block("lcore_msg", "<init> ring_size 4096", f"sync_msg_timeout_us {timeout}", "priority_level low")),
+        _block("ctrl_defs", _block("lcore_msg", "<init> ring_size 4096", f"sync_msg_timeout_us {TIMEOUT_US}", "priority_level low")),
         _block("ipvs_defs",
                _block("conn", f"<init> conn_pool_size {CONNPOOL}", "<init> conn_pool_cache 256", "conn_init_timeout 3"),
                _block("udp", "uoa_mode opp", "uoa_max_trail 3", _block("timeout", "normal 300", "last 3")),

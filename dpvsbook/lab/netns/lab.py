@@ -21,6 +21,7 @@ from dpvsbook.lab.netns.status import Status
 if TYPE_CHECKING:
     from dpvsbook.params import Params
 
+ENDED = 3.0    # seconds that a killed DPVS may take to be gone: 1.2 measured for SIGTERM
 READY = 30.0   # seconds that DPVS may take: 0.4 to 1.8 measured
 TAIL = 12      # lines of a log in an error
 
@@ -59,7 +60,7 @@ class NetnsLab:
     @classmethod
     def up(cls, params_file: Path, state: Path = Path(".lab"), dpvs: Path | None = None, *, cpus: Cpus = "auto") -> NetnsLab:
         """Make the lab of a params file. `dpvs`: the folder with dpvs, dpip and ipvsadm; env DPVSBOOK_DPVS where it isn't given.
-        `cpus`: machine.cpus_for has what the words mean; env DPVSBOOK_LAB_CPUS instead of auto.
+        `cpus`: "shared" keeps each DPVS on one CPU (slow lists, see machine.cpus_for); env DPVSBOOK_LAB_CPUS=shared does it too.
 
         Errors: ParamsError; LabError (not root, no DPVS, too little memory, a name clash, DPVS ended: with the end of its log).
         """
@@ -70,8 +71,8 @@ class NetnsLab:
     @classmethod
     def of_params(cls, wanted: Params, state: Path, dpvs: Path | None = None, *, cpus: Cpus = "auto") -> NetnsLab:
         """`up` for params that are loaded already."""
-        if cpus == "auto" and (named := os.environ.get("DPVSBOOK_LAB_CPUS")) in ("own", "shared"):
-            cpus = cast("Cpus", named)
+        if os.environ.get("DPVSBOOK_LAB_CPUS") == "shared":
+            cpus = "shared"
         begun = time.monotonic()
         made = plan.make(wanted)
         folder = dpvs or (Path(os.environ["DPVSBOOK_DPVS"]) if os.environ.get("DPVSBOOK_DPVS") else None)
@@ -120,6 +121,11 @@ class NetnsLab:
 
     def start_dpvs(self, host: str) -> None:
         """Start a director's DPVS again, with the lab's own command line; returns when its links are up, without any address or service."""
+        deadline = time.monotonic() + ENDED
+        while self.exec(host, ["grep -qsx dpvs /proc/[0-9]*/comm"]).exit == 0:  # a dying one too: it has its locks and memory to the last
+            if time.monotonic() > deadline:
+                raise LabError(f"{host}: dpvs is running", remedy=f"End it first: dpvsbook lab exec {host} -- 'kill $(cat {plan.PID})'")
+            time.sleep(0.02)
         self.exec(host, [f"rm -f /run/lab/dpvs.exit {plan.PID}; setsid {spec.START} </dev/null >>{plan.OUT} 2>&1 &"])
         _wait_for_links(self.record, host)
 
@@ -156,7 +162,8 @@ def entering(found: record.Record, host: str, argv: Sequence[str]) -> list[str]:
 def _bring_up(made: plan.LabPlan, found: record.Record, cpus: Cpus) -> None:
     """Everything after the record, in order; whatever fails leaves it to the caller to take away what there is."""
     state = Path(found.state)
-    memory = machine.take_hugepages(made.pages, record.FOLDER) if made.pages else machine.Memory(huge=False)
+    alone = all(other.prefix == found.prefix for other in record.all_records())
+    memory = machine.take_hugepages(made.pages, record.FOLDER, alone=alone) if made.pages else machine.Memory(huge=False)
     found.taken, found.huge = memory.taken, memory.huge
     names = [host.name for host in made.directors]
     found.cpus = dict(zip(names, machine.cpus_for(len(names), os.sched_getaffinity(0), cpus), strict=True))
@@ -176,7 +183,7 @@ def _bring_up(made: plan.LabPlan, found: record.Record, cpus: Cpus) -> None:
         tell.write(b"go\n")
         tell.flush()
         _heard(hear, state)
-    access.write_client_files(state, {host.name: (found.hosts[host.name]["port"], host.user) for host in made.hosts}, keys)
+    access.write_client_files(state, made.hosts, {name: entry["port"] for name, entry in found.hosts.items()}, keys)
     for host in made.directors:
         _wait_for_links(found, host.name)
 

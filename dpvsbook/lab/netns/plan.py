@@ -64,6 +64,7 @@ class HostPlan:
     listens: tuple[str, ...] = ()          # "tcp:80": what its server answers on
     dpvs: Dpvs | None = None
     user: str = "root"
+    alias: str = ""                        # what the params reach it by, where that isn't its name
 
     @property
     def links(self) -> int:
@@ -133,7 +134,8 @@ def _director(params: Params, director: Director, prefix: str, bridges: dict[str
     vips = [service.vip for service in params.services if service.vip]
     own = tuple(dict.fromkeys([*vips, *(lip.address for lip in director.lips)]))
     dpvs = Dpvs(tuple(ports), len(director.lips), director.ipc or IPC, director.bin, own)
-    return HostPlan(director.name, "director", prefix + director.name, tuple(nics), dpvs=dpvs, user=director.ssh.user or "root")
+    user, alias = _login(director)
+    return HostPlan(director.name, "director", prefix + director.name, tuple(nics), dpvs=dpvs, user=user, alias=alias)
 
 
 def _plain(params: Params, host: HostParams, prefix: str, bridges: dict[str, str], number: int) -> HostPlan:
@@ -142,19 +144,25 @@ def _plain(params: Params, host: HostParams, prefix: str, bridges: dict[str, str
             addresses=tuple(interface.addresses))
         for index, interface in enumerate(host.interfaces)
     )
-    routes = [(route.to, route.via) for route in host.routes]
-    return HostPlan(host.name, host.role, prefix + host.name, nics, tuple(routes), _listens(params, host), user=host.ssh.user or "root")
+    routes = tuple((route.to, route.via) for route in host.routes)
+    user, alias = _login(host)
+    return HostPlan(host.name, host.role, prefix + host.name, nics, routes, _listens(params, host), user=user, alias=alias)
+
+
+def _login(host: Director | HostParams) -> tuple[str, str]:
+    """The params' user, and what they reach the host by where it isn't its name."""
+    return host.ssh.user or "root", host.ssh.host if host.ssh.host and host.ssh.host != host.name else ""
 
 
 def _listens(params: Params, host: HostParams) -> tuple[str, ...]:
-    """What a real server answers on: the port of every service that names it. In a SNAT lab the others are the world outside: port 80."""
+    """What a host answers on: a real server on 80 and the ports of the services that name it; in a SNAT lab the world outside on 80 too."""
     mine = {str(ip_interface(address).ip) for interface in host.interfaces for address in interface.addresses}
     found = {
         f"{'udp' if service.protocol == 'udp' else 'tcp'}:{server.port}"
         for service in params.services for server in service.real_servers
         if server.port and (server.host == host.name or server.address in mine)
     }
-    if host.role != "real-server" and any(not service.vip for service in params.services):
+    if host.role == "real-server" or any(not service.vip for service in params.services):
         found.add("tcp:80")
     return tuple(sorted(found))
 
@@ -165,21 +173,21 @@ def mac(*names: str) -> str:
     return ":".join(("02", *(digest[i:i + 2] for i in range(0, 10, 2))))
 
 
-def dpvs_argv(host: HostPlan, *, folder: str, cpus: tuple[int, int], huge: bool) -> tuple[str, ...]:
-    """The command line of a director's DPVS: two lcores on the CPUs `cpus` (the same twice: they share it), af_packet on each veth."""
+def dpvs_argv(host: HostPlan, *, folder: str, cpus: tuple[int, ...], huge: bool) -> tuple[str, ...]:
+    """The command line of a director's DPVS: two lcores that float on the CPUs `cpus`, af_packet on each veth."""
     assert host.dpvs is not None  # noqa: S101  a director has one
-    master, worker = cpus
-    lcores = f"(0,1)@{master}" if master == worker else f"0@{master},1@{worker}"
+    usable = f"({','.join(str(cpu) for cpu in sorted(cpus))})"
     memory = ("--huge-unlink", f"--huge-dir={HUGE}") if huge else ("--no-huge", "-m", str(host.dpvs.pages * PAGE_MB))
     vdevs = (f"--vdev=net_af_packet{index},iface={nic.name}" for index, nic in enumerate(host.nics))
-    return (f"{folder}/dpvs", "-c", CONF, "-p", PID, "-x", host.dpvs.ipc, "--", "--lcores", lcores, "--main-lcore", "0", "--no-pci",
-            f"--file-prefix={host.name}", *memory, *vdevs)
+    lcores = ("--lcores", f"0@{usable},1@{usable}", "--main-lcore", "0")
+    own = (f"{folder}/dpvs", "-c", CONF, "-p", PID, "-x", host.dpvs.ipc)
+    return (*own, "--", *lcores, "--no-pci", f"--file-prefix={host.name}", *memory, *vdevs)
 
 
-def conf_of(host: HostPlan, *, shared_cpu: bool) -> str:
+def conf_of(host: HostPlan) -> str:
     """A director's dpvs.conf."""
     assert host.dpvs is not None  # noqa: S101
-    return dpvs_conf(host.dpvs.ports, log_file=LOG, shared_cpu=shared_cpu)
+    return dpvs_conf(host.dpvs.ports, log_file=LOG)
 
 
 def links_batch(plan: LabPlan) -> str:

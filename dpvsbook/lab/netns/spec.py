@@ -47,9 +47,8 @@ def _host(made: plan.LabPlan, host: plan.HostPlan, found: Record, keys: access.K
 
 def _add_dpvs(spec: dict[str, Any], host: plan.HostPlan, found: Record, env: dict[str, str]) -> None:
     """A director's conf, start script, hugepages, and DPVS's folder also where the params say that it is."""
-    cpus = found.cpus[host.name]
-    argv = plan.dpvs_argv(host, folder=found.dpvs, cpus=cpus, huge=found.huge)
-    spec["files"][plan.CONF] = ("0644", plan.conf_of(host, shared_cpu=cpus[0] == cpus[1]))
+    argv = plan.dpvs_argv(host, folder=found.dpvs, cpus=found.cpus[host.name], huge=found.huge)
+    spec["files"][plan.CONF] = ("0644", plan.conf_of(host))
     spec["files"][START] = ("0755", f"#!/bin/sh\nexec {shlex.join(argv)}\n")
     spec["covers"].append("/usr/local")
     if found.huge:

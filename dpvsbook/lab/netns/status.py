@@ -37,7 +37,7 @@ class Status:
     hugepages: int                        # of 2 MB, on the whole machine
     hugepages_free: int
     hugepages_taken: int                  # of them, added by this lab
-    cpus: dict[str, tuple[int, int]]
+    cpus: dict[str, tuple[int, ...]]
 
     @classmethod
     def of(cls, record: Record) -> Status:
@@ -59,10 +59,10 @@ class Status:
     def __str__(self) -> str:
         lines = [f"lab {self.name}: real DPVS in network namespaces, up for {self.seconds_up:.0f} s, from {self.state}"]
         for host, port in self.hosts.items():
-            cpus = f", DPVS on CPU {' and '.join(dict.fromkeys(str(cpu) for cpu in self.cpus[host]))}" if host in self.cpus else ""
+            cpus = f", DPVS on CPU {', '.join(str(cpu) for cpu in sorted(self.cpus[host]))}" if host in self.cpus else ""
             lines.append(f"  {host}: ssh on 127.0.0.1:{port}{cpus}")
             mine = [process for process in self.processes if process.host == host]
-            lines += [f"  {each.pid:>8} {each.cpu:>5.0%} CPU {each.seconds:>7.1f} s {each.memory:>5.0f} MB  {each.command}" for each in mine]
+            lines += [f" {each.pid:>8} {each.cpu:>5.0%} CPU {each.seconds:>7.1f} s {each.memory:>5.0f} MB  {each.command}" for each in mine]
             if host in self.cpus and not any(Path(process.command.split()[0]).name == "dpvs" for process in mine):
                 lines.append("             dpvs does not run")
         used = self.hugepages - self.hugepages_free
