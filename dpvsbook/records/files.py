@@ -59,14 +59,15 @@ def append(path: Path, data: bytes, *, sync: bool = False) -> None:
         raise translate(path, error) from error
 
 
-def replace(path: Path, data: bytes) -> None:
+def replace(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Writes a whole file atomically: a reader sees the old one or the new one. Raises DiskFullError or RecordError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as stream:
             stream.write(data)
             stream.flush()
-            os.fsync(stream.fileno())
+            if sync:
+                os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):

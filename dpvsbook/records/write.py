@@ -212,10 +212,17 @@ class Record:
         files.replace(path, scrub(text).encode())
         return path
 
-    def write_json(self, name: str, document: Mapping[str, Any]) -> None:
-        """Writes a JSON file of the record, atomically and without secrets."""
-        text = json.dumps(journal.clean(document), ensure_ascii=False, indent=1, sort_keys=name.endswith(".ipynb"))
-        files.replace(self.path / name, text.encode() + b"\n")
+    def write_json(self, name: str, document: Mapping[str, Any], *, sync: bool = True) -> None:
+        """Writes a JSON file of the record, atomically and without secrets: a line for every key, and for every item of a list under it."""
+        lines = ",\n".join(f" {json.dumps(key)}: {_lines(value)}" for key, value in journal.clean(document).items())
+        files.replace(self.path / name, f"{{\n{lines}\n}}\n".encode(), sync=sync)
+
+
+def _lines(value: Any) -> str:
+    """A value as JSON; a list of things that aren't plain has a line for each."""
+    if isinstance(value, list) and any(isinstance(item, list | dict) for item in value):
+        return "[\n" + ",\n".join(f"  {json.dumps(item, ensure_ascii=False)}" for item in value) + "\n ]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _login() -> str:

@@ -35,7 +35,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
 
     def save(self, **kwargs: Any) -> None:  # noqa: ARG002 - papermill passes the notebook that it has already
         """Writes the notebook as it is now."""
-        self._hooks.write(self.nb)
+        self._hooks.write(self.nb, self.end_time is not None)
         self.last_save_time = self.now()
 
     def notebook_complete(self, **kwargs: Any) -> None:  # noqa: ARG002

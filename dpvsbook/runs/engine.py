@@ -32,9 +32,9 @@ _AUTOSAVE = 5.0  # seconds between saves of the notebook while a cell runs
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Where the engine reports to: the notebook after every change of a cell, each cell as it starts and ends, and a steady tick."""
+    """Where the engine reports to: the notebook as cells change (True: the last time), each cell as it starts and ends, a tick."""
 
-    write: Callable[[Mapping[str, Any]], None]
+    write: Callable[[Mapping[str, Any], bool], None]
     on_cell: Callable[[Cell], None]
     tick: Callable[[], None]
 

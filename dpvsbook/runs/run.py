@@ -128,8 +128,8 @@ class _Job:
         self.record, self.on_event = record, on_event
         self.follow = Follower(record.path)
 
-    def write(self, document: Mapping[str, Any]) -> None:
-        self.record.write_json("notebook.ipynb", document)
+    def write(self, document: Mapping[str, Any], last: bool) -> None:
+        self.record.write_json("notebook.ipynb", document, sync=last)
 
     def cell(self, cell: Cell) -> None:
         self.tick()  # what happened in it comes before its end

@@ -59,11 +59,11 @@ def test_a_disk_that_is_full_before_a_run(runbook: Make, small_disk: Path) -> No
 def test_no_room_for_the_notebook_stops_the_run(runbook: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, calls = Record.write_json, [0]
 
-    def write_json(self: Record, name: str, document: dict[str, object]) -> None:
+    def write_json(self: Record, name: str, document: dict[str, object], *, sync: bool = True) -> None:
         calls[0] += name == "notebook.ipynb"
         if name == "notebook.ipynb" and calls[0] > 5:  # the parameters, and the start of the cell after them
             raise DiskFullError(self.path / name, OSError(28, "No space left on device"))
-        real(self, name, document)
+        real(self, name, document, sync=sync)
 
     monkeypatch.setattr(Record, "write_json", write_json)
     found = runs.run(runbook(ATTACH, CONVERGED, "1"), PARAMS, mode="apply", outputs=tmp_path)
