@@ -106,6 +106,8 @@ def build(path: Path) -> View:
     entry = records.read(path)
     document = entry.document
     tone, verdict = VERDICTS.get(entry.verdict, ("idle", entry.verdict))
+    if (entry.mode, entry.verdict) == ("undo", "converged"):
+        verdict = "Taken back"
     params = document.get("params") or {}
     cells = list(document.get("cells", ()))
     journal = entry.journal()
