@@ -100,7 +100,8 @@ def test_ssh_scp_and_a_wrong_key(lab: NetnsLab, tmp_path: Path):
     assert lab.exec("rs2", ["cat", "/root/sent"]).stdout == "sent"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
     options = ("IdentitiesOnly=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "BatchMode=yes")
-    other = ["ssh", "-F", "none", "-i", str(tmp_path / "other"), *(f"-o{option}" for option in options), "-p", str(lab.record.hosts["lb1"]["port"])]
+    port = str(lab.record.hosts["lb1"]["port"])
+    other = ["ssh", "-F", "none", "-i", str(tmp_path / "other"), *(f"-o{option}" for option in options), "-p", port]
     wrong = subprocess.run([*other, "root@127.0.0.1", "true"], capture_output=True, text=True, check=False)
     assert wrong.returncode == 255
     assert "Permission denied" in wrong.stderr
