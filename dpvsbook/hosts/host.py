@@ -154,8 +154,8 @@ class Host:
         outputs: list[tuple[str, int, int]] = []  # stdout, exit, when it ended (ns)
         errors: list[str] = []
         results: list[Result] = []
-        began, open_streams = 0, 2
-        while len(results) < len(commands) and open_streams:
+        began, open_streams, through = 0, 2, False
+        while not (through and len(results) == len(commands)) and open_streams:
             left = deadline - time.monotonic()
             try:
                 stream, data = arrived.get(timeout=max(0.0, min(inactivity, left)))
@@ -173,6 +173,8 @@ class Host:
             for before, words in splitters[stream].feed(data):
                 if words[0] == "begin":
                     began = int(words[1])
+                elif words[0] == "end":
+                    through = True
                 elif words[0] == "locked":
                     raise Locked(
                         self.name,

@@ -85,12 +85,18 @@ def script(
             text = command.stdin if not command.stdin or command.stdin.endswith("\n") else f"{command.stdin}\n"
             yield f"( {command.script}\n) <<'{mark}'\n{text}{mark}\n"
         yield f"printf '\\n{mark} {i} %s %s\\n' $? \"$(date +%s%N)\"; printf '\\n{mark} {i}\\n' >&2\n"
+    unlock = 'rm -f "$lock"; mine=; ' if lock is not None else ""
+    # Given back before the end is told: whoever hears of the end may take it.
+    yield f"{unlock}printf '\\n{mark} end\\n'\n"
 
 
 def _lock(mark: str, holder: str) -> str:
     who = shlex.quote(" ".join(holder.split()))
     return f"""\
 if [ -w /run ]; then lock=/run/{LOCK}; else lock=/tmp/{LOCK}; fi
+mine=
+trap '[ -z "$mine" ] || rm -f "$lock"' EXIT
+trap 'exit 129' HUP INT TERM PIPE
 take() {{ ( set -C; printf '%s\\n%s\\n' $$ {who} >"$lock" ) 2>/dev/null; }}
 if ! take; then
   pid=; who=; {{ read -r pid; read -r who; }} <"$lock"
@@ -98,8 +104,7 @@ if ! take; then
   rm -f "$lock"
   take || {{ printf '\\n{mark} locked %s\\n' 'somebody who was a moment faster'; exit 75; }}
 fi
-trap 'rm -f "$lock"' EXIT
-trap 'exit 129' HUP INT TERM PIPE
+mine=1
 """
 
 
