@@ -24,6 +24,12 @@ from .conftest import ATTACH, CONVERGED, PARAMS, Make, states
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and fork")
 
 
+@pytest.fixture(autouse=True)
+def _own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run that is killed leaves behind goes with the test's own folder."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+
 @pytest.fixture
 def clusters(tmp_path: Path) -> list[Path]:
     """Three params files."""
