@@ -387,6 +387,11 @@ def open_book(
         from dpvsbook import records
 
         undo_from = records.applied_changes(record.outputs, wanted.name, before=record)
+        if not undo_from:
+            raise PlanError(
+                f"{wanted.name}: there is no applied run to take back in the records under {record.outputs}",
+                remedy="`dpvsbook records list` shows what there is; --outputs names another folder.",
+            )
     require_fnat(wanted)
     chosen = ssh_config or os.environ.get("DPVSBOOK_SSH_CONFIG")
     noted = lambda host, result: record.command(host.name, result)  # noqa: E731
