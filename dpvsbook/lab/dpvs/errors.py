@@ -16,7 +16,9 @@ NOTSUPP = -14
 RESOURCE = -15
 NOSERV = -17
 DISABLED = -18
+DROP = -6
 MSG_FAIL = -23
+MSG_DROP = -24
 BUSY = -13
 NODEV = -27
 #: the client's own code for "could not talk to the socket"; the tools have no text for it and print `<unknow>`
@@ -33,7 +35,9 @@ _TEXTS = {
     RESOURCE: "no resource",
     NOSERV: "no service",
     DISABLED: "disabled",
+    DROP: "packet dropped",
     MSG_FAIL: "msg callback failed",
+    MSG_DROP: "msg dropped",
     BUSY: "resource busy",
     NODEV: "no such device",
 }

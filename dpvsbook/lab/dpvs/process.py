@@ -50,7 +50,7 @@ VERSIONS = {"1.10": V1_10, "1.9": V1_9}
 
 @dataclass(slots=True)
 class Faults:
-    """What goes wrong on purpose. `failing_reads`: so many of the next reads that need the worker fail with -23;
+    """What goes wrong on purpose. `failing_reads`: so many of the next reads that need the worker fail (with -23, mostly);
     `only` limits that to some messages (numbers of dpvsbook.lab.dpvs.sockopt.Message). `after_flush`: so many fail after each
     `ipvsadm -C`, when the worker is still busy with it (transcript 10)."""
 

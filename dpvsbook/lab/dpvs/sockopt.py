@@ -98,8 +98,15 @@ class Message(IntEnum):
 
 _READS = ("_GET", "_SHOW", "_STATS", "_LIST", "_MASK", "_TEST", "_XSTATS", "_VERBOSE", "_MULTICAST")
 _GETS = frozenset(message for message in Message if message.name.endswith(_READS) or message is Message.INFO)
-#: reads that ask the worker too, and so fail when it doesn't answer in time (transcript 20)
-_ASKS_WORKER = frozenset({Message.SERVICES_GET, Message.SERVICE_GET, Message.DESTS_GET, Message.LADDR_GET, Message.NEIGHBOUR_SHOW})
+#: reads that ask the worker too, and what they fail with when it doesn't answer in time (transcript 20: -23)
+_ASKS_WORKER = {
+    Message.SERVICES_GET: errors.MSG_FAIL,
+    Message.SERVICE_GET: errors.MSG_FAIL,
+    Message.DESTS_GET: errors.MSG_FAIL,
+    Message.LADDR_GET: errors.MSG_FAIL,
+    Message.NEIGHBOUR_SHOW: errors.DROP,
+    Message.ADDRESS_SHOW: errors.MSG_DROP,
+}
 
 
 class Wire:
@@ -117,8 +124,9 @@ class Wire:
             return "No such file or directory"
         return "" if self._dpvs.running else "Connection refused"
 
-    def ask(self, message: Message, answer: Callable[[Dpvs], T], *, worker: bool = False) -> T:
+    def ask(self, message: Message, answer: Callable[[Dpvs], T], *, worker: bool = True) -> T:
         """Send one message; `answer` is what dpvs does with it. What goes wrong is printed as the tools' library does.
+        `worker` False: this time the worker isn't asked.
 
         :raises errors.Refused: with dpvs's error number, or IO when it can't be reached.
         """
@@ -128,8 +136,8 @@ class Wire:
             self._err(f"[dpvs_{side}sockopt] scoket msg connection error: {trouble}\n")
             raise errors.Refused(errors.IO)
         try:
-            if (worker or message in _ASKS_WORKER) and self._dpvs.faults.read_fails(message):
-                raise errors.Refused(errors.MSG_FAIL)
+            if worker and message in _ASKS_WORKER and self._dpvs.faults.read_fails(message):
+                raise errors.Refused(_ASKS_WORKER[message])
             return answer(self._dpvs)
         except errors.Refused as refusal:
             self._err(f"[sockopt_msg_recv] errcode set in socket msg#{int(message)} header: {refusal}\n")
