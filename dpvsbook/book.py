@@ -140,7 +140,7 @@ class Book:
             else:
                 plans = self.everywhere(lambda site: step.plan(self.params, site.director, site.state))
             for plan in plans.values():
-                self._note_plan(plan)
+                self._note_plan(step, plan)
             changes = sum(len(plan.changes) for plan in plans.values())
             status = "nothing to do" if not changes else "planned"
             if self.mode == "apply" and changes:
@@ -163,6 +163,7 @@ class Book:
             return
         towards = towards or (lambda state: step.plan(self.params, site.director, state))
         started = time.monotonic()
+        self.record.event("applying", step=step.name, director=plan.director)
         results = self._send(site, step, plan, towards)
         sent, reads = results[: -len(director_facts.READ)], results[-len(director_facts.READ) :]
         state = self._take(site, reads)
@@ -222,11 +223,12 @@ class Book:
             changes=[{**change.as_json(), "result": "not known"} for change in plan.changes],
         )
 
-    def _note_plan(self, plan: Plan) -> None:
+    def _note_plan(self, step: Step, plan: Plan) -> None:
         self.drift += len(plan.drift)
         self.record.event(
             "plan",
-            step=plan.step,
+            step=step.name,
+            title=step.title,
             director=plan.director,
             changes=[change.as_json() for change in plan.changes],
             drift=[{"kind": d.kind, "key": d.key, "detail": d.detail} for d in plan.drift],
@@ -336,7 +338,10 @@ class Book:
             )
             self.close()
             if self._owns_record:
+                from dpvsbook import report
+
                 self.record.finish(verdict, detail=detail)
+                report.write(self.record.path)
                 self.record.seal()
         return VerdictView(verdict, detail, self.record.path)
 

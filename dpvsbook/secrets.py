@@ -5,7 +5,10 @@ Whatever was resolved in this process is known to `scrub`, through which every t
 
 from __future__ import annotations
 
+import html
+import json
 import os
+import shlex
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -67,11 +70,17 @@ def learn(params: HasJson) -> None:
 def scrub(text: str) -> str:
     """The text without any secret that this process knows."""
     with _lock:
-        values = sorted((v for v in _known if len(v) >= _SHORTEST), key=len, reverse=True)
+        values = sorted((form for v in _known if len(v) >= _SHORTEST for form in _forms(v)), key=len, reverse=True)
     for value in values:
         if value in text:
             text = text.replace(value, HIDDEN)
     return text
+
+
+def _forms(value: str) -> set[str]:
+    """The secret as it may stand in a text: itself, as Python shows it, as JSON and as HTML write it, quoted for a shell."""
+    as_json = {json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
+    return {value, repr(value)[1:-1], *as_json, html.escape(value), shlex.quote(value)}
 
 
 def _references(data: Any) -> Iterator[str]:

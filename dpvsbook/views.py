@@ -52,6 +52,7 @@ class View:
 
     def __repr__(self) -> str:
         header, rows = self.rows()
+        rows = [[str(cell).removeprefix("$ ").replace("\n$ ", "; ") for cell in row] for row in rows]
         widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
         lines = [f"{self.title}: {self.badge}"]
         lines += ["  " + "  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

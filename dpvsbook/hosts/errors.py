@@ -68,7 +68,8 @@ class HostsFailed(DpvsbookError):
 
     def __init__(self, outcomes: Mapping[str, Outcome[Any]]) -> None:
         failed = {name: outcome.error for name, outcome in outcomes.items() if outcome.error is not None}
-        super().__init__("\n".join(str(error) for error in failed.values()))
+        remedies = dict.fromkeys(error.remedy for error in failed.values() if error.remedy)
+        super().__init__("\n".join(error.message for error in failed.values()), remedy="\n  ".join(remedies))
         self.outcomes, self.failed = dict(outcomes), failed
         self.exit_code = max(getattr(error, "exit_code", 3) for error in failed.values())
 

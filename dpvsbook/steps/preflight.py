@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -95,6 +96,7 @@ def memory(params: Params, director: Director, state: DirectorState, meminfo: st
 
 def preflight(book: Book) -> ChecksView:
     """Check every director. In apply mode a failed check stops the run before the first change."""
+    started = time.monotonic()
     found = [
         check
         for site in book.sites.values()
@@ -109,6 +111,7 @@ def preflight(book: Book) -> ChecksView:
         title="Preflight",
         status="failed" if bad else "passed",
         changes=0,
+        seconds=round(time.monotonic() - started, 3),
         detail=f"{len(found) - len(bad)} of {len(found)} checks passed",
     )
     view = ChecksView("Preflight", [(c.name, c.ok, c.detail if c.ok else f"{c.detail}. {c.remedy}") for c in found])
