@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
-from dpvsbook import __version__
+from dpvsbook import __version__, records
 from dpvsbook import params as params_module
 from dpvsbook.errors import DpvsbookError, HostError, NotConverged, ParamsError, PlanError
 from dpvsbook.facts import director as director_facts
@@ -64,7 +64,15 @@ class Site:
 class Book:
     """Made by `dpvsbook.open`. Steps are called with it; `finish` ends the run and says the verdict."""
 
-    def __init__(self, params: Params, mode: Mode, record: Record, sites: Mapping[str, Site], others: Mapping[str, Host]) -> None:
+    def __init__(
+        self,
+        params: Params,
+        mode: Mode,
+        record: Record,
+        sites: Mapping[str, Site],
+        others: Mapping[str, Host],
+        undo_from: Mapping[str, Sequence[Mapping[str, Any]]],
+    ) -> None:
         self.params = params
         self.mode: Mode = mode
         self.record = record
@@ -77,7 +85,7 @@ class Book:
         self.verified = False
         self.undoing: list[tuple[Step, list[Mapping[str, Any]]]] = []
         self.steps: list[Step] = []
-        self._undo_from: Mapping[str, list[Mapping[str, Any]]] = {}
+        self._undo_from = undo_from
         self._view: OpenView | None = None
         self._owns_record = not os.environ.get("DPVSBOOK_RECORD")
 
@@ -353,14 +361,19 @@ class Book:
     def _holder(self) -> str:
         return f"{getpass.getuser()}@{socket.gethostname()} run {self.record.run_id}"
 
-    @contextlib.contextmanager
-    def journalled(self) -> Iterator[None]:
+    def journalled(self) -> contextlib.AbstractContextManager[None]:
         """An error that ends the run stands in the journal before it is raised."""
-        try:
-            yield
-        except DpvsbookError as error:
-            self.record.event("error", type=type(error).__name__, exit_code=error.exit_code, message=error.message, remedy=error.remedy)
-            raise
+        return journalled(self.record)
+
+
+@contextlib.contextmanager
+def journalled(record: Record) -> Iterator[None]:
+    """Write one of our errors into the record's journal, and let it go on."""
+    try:
+        yield
+    except DpvsbookError as error:
+        record.event("error", type=type(error).__name__, exit_code=error.exit_code, message=error.message, remedy=error.remedy)
+        raise
 
 
 def open_book(
@@ -387,29 +400,31 @@ def open_book(
             params_sha256=wanted.sha256,
             params_file=str(path),
         )
-    undo_from: dict[str, list[Mapping[str, Any]]] = {}
-    if mode == "undo":
-        from dpvsbook import records
+    with journalled(record):
+        return _open(wanted, cast("Mode", mode), record, ssh_config or os.environ.get("DPVSBOOK_SSH_CONFIG"))
 
+
+def _open(wanted: Params, mode: Mode, record: Record, ssh_config: str | Path | None) -> Book:
+    require_fnat(wanted)
+    undo_from: Mapping[str, Sequence[Mapping[str, Any]]] = {}
+    if mode == "undo":
         undo_from = records.applied_changes(record.outputs, wanted.name, before=record)
         if not undo_from:
             raise PlanError(
                 f"{wanted.name}: there is no applied run to take back in the records under {record.outputs}",
                 remedy="`dpvsbook records list` shows what there is; --outputs names another folder.",
             )
-    require_fnat(wanted)
-    chosen = ssh_config or os.environ.get("DPVSBOOK_SSH_CONFIG")
-    noted = lambda host, result: record.command(host.name, result)  # noqa: E731
+
+    def note(host: Host, result: Result) -> None:
+        record.command(host.name, result)
 
     def bind(name: str, ssh: params_module.Ssh) -> Host:
-        return Host(name, Target.resolve(name, ssh, ssh_config=Path(chosen) if chosen else None), on_result=noted)
+        return Host(name, Target.resolve(name, ssh, ssh_config=Path(ssh_config) if ssh_config else None), on_result=note)
 
     sites = {d.name: Site(d, bind(d.name, d.ssh)) for d in wanted.directors}
     others = {h.name: bind(h.name, h.ssh) for h in wanted.hosts}
-    book = Book(wanted, mode, record, sites, others)  # type: ignore[arg-type]
-    book._undo_from = undo_from
-    with book.journalled():
-        _bind(book)
+    book = Book(wanted, mode, record, sites, others, undo_from)
+    _bind(book)
     return book
 
 

@@ -79,7 +79,7 @@ def scrub(text: str) -> str:
 
 def _forms(value: str) -> set[str]:
     """The secret as it may stand in a text: itself, as Python shows it, as JSON and as HTML write it, quoted for a shell."""
-    as_json = {json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
+    as_json = {json.dumps(value, ensure_ascii=plain)[1:-1] for plain in (True, False)}
     return {value, repr(value)[1:-1], *as_json, html.escape(value), shlex.quote(value)}
 
 

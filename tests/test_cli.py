@@ -70,7 +70,8 @@ def test_a_run_from_preview_to_undo_and_its_records(cli: Cli, lab: Lab, cluster:
     assert again.stdout.count("nothing to do") == 4
 
     (record,) = [line.split()[1] for line in lines if line.startswith("  record ")]
-    assert {path.name for path in Path(record).iterdir()} >= {
+    names = {path.name for path in Path(record).iterdir()}
+    assert names >= {
         "record.json",
         "report.html",
         "notebook.ipynb",
