@@ -84,4 +84,4 @@ def test_keep_alive(request_: bytes, keep: bool):
 
 def test_peers_are_printed_as_the_transcripts_do():
     assert answer.seen(("::ffff:192.168.100.200", 1025)) == "192.168.100.200:1025"
-    assert answer.seen(("2001::1", 80)) == "[2001::1]:80"
+    assert answer.seen(("2001::1", 80)) == "2001::1:80"

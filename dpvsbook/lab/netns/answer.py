@@ -15,9 +15,8 @@ LIMIT = 65536  # bytes of an unfinished request that are kept
 
 
 def seen(address: tuple[str, int]) -> str:
-    """A peer as the transcripts print it: IPv4 plain also where the socket is an IPv6 one."""
-    host, port = address[0].removeprefix("::ffff:"), address[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    """A peer as the transcripts print it: IPv4 plain also where the socket is an IPv6 one, IPv6 without brackets."""
+    return f"{address[0].removeprefix('::ffff:')}:{address[1]}"
 
 
 def listen(kind: str, port: int) -> socket.socket:

@@ -30,7 +30,7 @@ def dpvs_conf(ports: tuple[Port, ...], *, log_file: str, kni: bool = False) -> s
                       "max_ack_saved 3", _block("conn_reuse_state", "close", "time_wait"))
     return "\n".join((
         "! made by dpvsbook's lab: a change here lasts until the lab goes down",
-        _block("global_defs", "log_level INFO", f"log_file {log_file}", f"<init> kni {'on' if kni else 'off'}", "lldp on"),
+        _block("global_defs", "log_level INFO", f"log_file {log_file}", f"<init> kni {'on' if kni else 'off'}"),
         _block("netif_defs", f"<init> pktpool_size {PKTPOOL}", "<init> pktpool_cache 256", *(_device(port) for port in ports)),
         _block("worker_defs",
                _block("<init> worker cpu0", "type master", "cpu_id 0"),
