@@ -188,3 +188,11 @@ def test_many_connections_at_once(lab: NetnsLab):
     assert all(one.recv(64).startswith(b"SSH-2.0-OpenSSH") for one in sockets)
     for one in sockets:
         one.close()
+
+
+def test_under_sudo_the_key_is_the_callers(own_params: Path, stand_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SUDO_UID", "12345")
+    monkeypatch.setenv("SUDO_GID", "12345")
+    with NetnsLab.up(own_params, tmp_path / "lab", stand_in) as lab:
+        assert {(lab.state / name).stat().st_uid for name in ("ssh_config", "id_ed25519", "known_hosts")} == {12345}
+        assert (lab.state / "id_ed25519").stat().st_mode & 0o777 == 0o600

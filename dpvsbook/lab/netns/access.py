@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -134,3 +135,7 @@ Host {host.name} {host.alias}
     StrictHostKeyChecking yes
     LogLevel ERROR
 """ for host in hosts))
+    if "SUDO_UID" in os.environ:  # the runbooks need no root
+        for path in (state, *(state / name for name in ("ssh_config", "known_hosts", "id_ed25519", "id_ed25519.pub"))):
+            os.chown(path, int(os.environ["SUDO_UID"]), int(os.environ.get("SUDO_GID", "-1")))
+

@@ -43,6 +43,7 @@ class Status:
     def of(cls, record: Record) -> Status:
         """Look at a lab."""
         namespaces = {_pid_namespace(entry["pid"]): name for name, entry in record.hosts.items()}
+        namespaces.pop(None, None)  # not root: whose a process is can't be seen
         uptime = float(Path("/proc/uptime").read_text().split()[0])
         found: list[Process] = []
         for entry in Path("/proc").iterdir():
