@@ -10,11 +10,17 @@ from dpvsbook.hosts.errors import (
     CommandTimeout,
     ConnectionLost,
     HostKeyChanged,
+    HostKeyRevoked,
     HostKeyUnknown,
     HostsFailed,
+    Interrupted,
     LoginRefused,
+    OutputTooLong,
+    ShellEnded,
+    ShellRefused,
     SudoRefused,
 )
+from dpvsbook.hosts.files import get, put
 from dpvsbook.hosts.host import Host
 from dpvsbook.hosts.keys import HostKey, is_known, offered_key, trust
 from dpvsbook.hosts.target import Target
@@ -28,16 +34,23 @@ __all__ = [
     "Host",
     "HostKey",
     "HostKeyChanged",
+    "HostKeyRevoked",
     "HostKeyUnknown",
     "HostsFailed",
+    "Interrupted",
     "LoginRefused",
     "Outcome",
+    "OutputTooLong",
     "Result",
     "Shell",
+    "ShellEnded",
+    "ShellRefused",
     "SudoRefused",
     "Target",
+    "get",
     "is_known",
     "offered_key",
+    "put",
     "together",
     "trust",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dpvsbook.errors import DpvsbookError, HostError, Unreachable
@@ -28,11 +30,23 @@ class HostKeyUnknown(Unreachable):
 class HostKeyChanged(Unreachable):
     """The host shows another key than the one that was pinned."""
 
-    def __init__(self, host: str, where: str, fingerprint: str, expected: str) -> None:
+    def __init__(self, host: str, where: str, fingerprint: str, expected: str, file: Path) -> None:
         super().__init__(
             host,
-            f"its host key has changed: {where} shows {fingerprint}, pinned is {expected}",
-            remedy=f"Only if you know that it was installed anew: ssh-keygen -R '{where}', then dpvsbook trust PARAMS.",
+            f"its host key has changed: {where} shows {fingerprint}, pinned in {file} is {expected}",
+            remedy=f"Only if you know that it was installed anew: ssh-keygen -f {shlex.quote(str(file))} -R {shlex.quote(where)},"
+            " then dpvsbook trust PARAMS.",
+        )
+
+
+class HostKeyRevoked(Unreachable):
+    """The host shows a key that known_hosts says is not to be trusted any more (`@revoked`)."""
+
+    def __init__(self, host: str, where: str, fingerprint: str, file: Path) -> None:
+        super().__init__(
+            host,
+            f"its host key is revoked: {where} shows {fingerprint}, marked @revoked in {file}",
+            remedy="Somebody else may have this key. Give the host a new one.",
         )
 
 
@@ -41,17 +55,23 @@ class LoginRefused(Unreachable):
 
 
 class SudoRefused(HostError):
-    """Logged in, and not allowed to be root there."""
+    """Logged in, and not allowed to be root there. Nothing ran."""
+
+
+class ShellRefused(HostError):
+    """Logged in, and no shell that takes commands answered. Nothing ran."""
 
 
 class Interrupted(HostError):
-    """A batch that did not end. `results`: what is known; `unknown`: the command that ran when it was cut; `not_run`: what never began."""
+    """A batch whose end was not heard. `results`: what is known; `unknown`: the command that ran when it was last heard of; `not_run`:
+    those of which nothing was heard. Most likely they never began; only looking says it for sure, for the news of it may be what was lost.
+    """
 
     def __init__(
         self, host: str, message: str, results: Sequence[Result], unknown: str | None, not_run: Sequence[str], *, remedy: str
     ) -> None:
         running = f" while `{_short(unknown)}` ran" if unknown else ""
-        super().__init__(host, f"{message}{running} ({len(results)} commands had ended, {len(not_run)} had not begun)", remedy=remedy)
+        super().__init__(host, f"{message}{running} ({len(results)} commands had ended, {len(not_run)} were not heard of)", remedy=remedy)
         self.results, self.unknown, self.not_run = tuple(results), unknown, tuple(not_run)
 
 
@@ -59,8 +79,16 @@ class ConnectionLost(Interrupted):
     """The connection was cut. Whether the command that ran then has ended is not known, and nothing is repeated blindly."""
 
 
+class ShellEnded(ConnectionLost):
+    """The connection is there, and the far shell ended before the batch did."""
+
+
 class CommandTimeout(Interrupted):
-    """The host said nothing for too long."""
+    """The host said nothing for too long, or the batch took too long."""
+
+
+class OutputTooLong(Interrupted):
+    """A command printed without end."""
 
 
 class HostsFailed(DpvsbookError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import os
 import queue
 import secrets as entropy
 import shlex
@@ -13,15 +12,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from dpvsbook import secrets
-from dpvsbook.errors import HostError, Locked, PlanError
-from dpvsbook.hosts.errors import CommandTimeout, ConnectionLost, SudoRefused
+from dpvsbook.errors import HostError
+from dpvsbook.hosts import files
+from dpvsbook.hosts.collect import Collector, OnOutput
+from dpvsbook.hosts.errors import CommandTimeout, ConnectionLost, OutputTooLong, ShellEnded, ShellRefused, SudoRefused
 from dpvsbook.hosts.keys import fingerprint
-from dpvsbook.hosts.session import connect
+from dpvsbook.hosts.session import Session, connect
 from dpvsbook.hosts.target import Target
-from dpvsbook.hosts.wire import Command, Result, Shell, Splitter, script
+from dpvsbook.hosts.wire import Command, Result, Shell, script
 
 if TYPE_CHECKING:
     import paramiko
@@ -33,6 +34,11 @@ ASKED_ROOT = (
     ' else exec sudo -S -p "" sh -s; fi'
 )
 CHUNK = 1 << 16
+LONGEST = 256 << 20
+"""Bytes that one command may print on a stream: more is a mistake, and would fill the memory here."""
+
+ENDING_SECONDS = 5.0
+"""How long a shell that has closed its output may take to say how it ended."""
 
 
 class Host:
@@ -44,7 +50,7 @@ class Host:
         self.round_trips = 0
         self._on_result = on_result
         self._lock = threading.Lock()
-        self._transport: paramiko.Transport | None = None
+        self._session: Session | None = None
 
     def __repr__(self) -> str:
         return f"Host({self.name!r}, {self.target.user}@{self.target.where})"
@@ -57,15 +63,16 @@ class Host:
 
     @property
     def host_key(self) -> str:
-        """The fingerprint of the key that the host showed, and that was verified; empty before the first connection."""
-        return fingerprint(self._transport.get_remote_server_key().asbytes()) if self._transport else ""
+        """The fingerprint of the key that the host showed, and that was verified; empty while there is no connection."""
+        session = self._session
+        return fingerprint(session.transport.get_remote_server_key().asbytes()) if session else ""
 
     def close(self) -> None:
-        """Close the connection; the next batch makes a new one."""
+        """Close the connection, and those to the jump hosts before it; the next batch makes a new one."""
         with self._lock:
-            if self._transport is not None:
-                self._transport.close()
-                self._transport = None
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
     def run(
         self,
@@ -75,43 +82,57 @@ class Host:
         inactivity: float = 60,
         lock: str | None = None,
         guard: tuple[Shell, str] | None = None,
+        on_output: OnOutput | None = None,
     ) -> tuple[Result, ...]:
         """Run commands one after the other in one round trip. Exit codes are reported, and trusted by nobody.
 
-        Raises Locked (somebody else holds the host), PlanError (the guard saw another state) — nothing ran then; ConnectionLost and
-        CommandTimeout, which say what is known. A batch that changes nothing is sent a second time when its connection is cut.
+        `timeout` (s) is for the whole batch, `inactivity` for a time in which nothing is heard. `on_output` gets each line while its
+        command runs. Raises Locked (somebody else holds the host), PlanError (the guard saw another state): nothing ran then; and
+        ConnectionLost, CommandTimeout and OutputTooLong, which say what is known. A batch that changes nothing is sent a second time when
+        its connection is cut.
         """
         try:
-            return self._batch(commands, timeout, inactivity, lock, guard)
-        except ConnectionLost:
-            if any(command.mutates for command in commands):
+            return self._batch(commands, timeout, inactivity, lock, guard, on_output)
+        except ConnectionLost as lost:
+            if isinstance(lost, ShellEnded) or any(command.mutates for command in commands):
                 raise
-            self.close()
-            return self._batch(commands, timeout, inactivity, lock, guard)
+            return self._batch(commands, timeout, inactivity, lock, guard, on_output)
 
     def put(self, path: str, data: bytes, *, mode: int = 0o644, owner: str | None = None, keep: bool = True) -> None:
         """Write a file at once or not at all, keeping the old one as PATH.dpvsbook-UTC, and read its hash back. Raises HostError."""
-        result = self.run([put(path, data, mode=mode, owner=owner, keep=keep)])[0]
+        result = self.run([files.put(path, data, mode=mode, owner=owner, keep=keep)])[0]
         wanted = hashlib.sha256(data).hexdigest()
-        if result.exit != 0 or not result.stdout.startswith(wanted):
+        if result.exit != 0 or result.stdout.lstrip("\\")[:64] != wanted:  # sha256sum puts a backslash before where it escaped the name
             raise HostError(
                 self.name, f"{path} could not be written: {result.stderr.strip() or f'it reads back otherwise, exit {result.exit}'}"
             )
 
+    def get(self, path: str) -> bytes:
+        """A file's bytes. Raises HostError where it can't be read."""
+        result = self.run([files.get(path)])[0]
+        if result.exit != 0:
+            raise HostError(self.name, f"{path} could not be read: {result.stderr.strip() or f'exit {result.exit}'}")
+        return base64.b64decode(result.stdout)
+
     # -- one batch
 
     def _batch(
-        self, commands: Sequence[Command | Shell], timeout: float, inactivity: float, lock: str | None, guard: tuple[Shell, str] | None
+        self,
+        commands: Sequence[Command | Shell],
+        timeout: float,
+        inactivity: float,
+        lock: str | None,
+        guard: tuple[Shell, str] | None,
+        on_output: OnOutput | None,
     ) -> tuple[Result, ...]:
         mark = entropy.token_hex(12)
+        opening = self._opening()
         channel = self._channel()
         self.round_trips += 1
-        writer = threading.Thread(
-            target=_send, args=(channel, self._opening(), script(commands, mark, lock=lock, guard=guard)), daemon=True
-        )
+        writer = threading.Thread(target=_send, args=(channel, opening, script(commands, mark, lock=lock, guard=guard)), daemon=True)
         try:
             writer.start()
-            return self._collect(channel, commands, mark, time.monotonic() + timeout, timeout, inactivity)
+            return self._collect(channel, Collector(self.name, commands, mark, on_output), timeout, inactivity)
         finally:
             channel.close()
 
@@ -121,18 +142,32 @@ class Host:
 
         for attempt in (1, 2):
             with self._lock:
-                if self._transport is None or not self._transport.is_active():
-                    self._transport = connect(self.target)
-                transport = self._transport
+                if self._session is None or not self._session.transport.is_active():
+                    if self._session is not None:
+                        self._session.close()
+                    self._session = connect(self.target)
+                session = self._session
+            # Paramiko waits for the answer to exec without an end: a host that froze in between must not hold us for ever.
+            watch = threading.Timer(2 * self.target.connect_timeout, session.close)
+            watch.daemon = True
+            watch.start()
             try:
-                channel = transport.open_session(timeout=self.target.connect_timeout)
+                channel = session.transport.open_session(timeout=self.target.connect_timeout)
                 channel.exec_command(self._shell())
             except (paramiko.SSHException, EOFError, OSError) as error:
-                self.close()
-                if attempt == 2:
-                    raise HostError(self.name, f"no shell to be had: {error or type(error).__name__}") from error
+                refused = isinstance(error, paramiko.ChannelException) and session.transport.is_active()
+                if not refused:  # other threads' batches may be on it: it is closed only where it is of no use to them either
+                    session.close()
+                if refused or attempt == 2:
+                    raise HostError(
+                        self.name,
+                        f"no shell to be had: {error or type(error).__name__}",
+                        remedy="Does sshd there allow sessions (MaxSessions, ForceCommand), and is the host not out of memory?",
+                    ) from error
             else:
                 return channel
+            finally:
+                watch.cancel()
         raise AssertionError  # not reached: the second failure is raised
 
     def _shell(self) -> str:
@@ -141,120 +176,85 @@ class Host:
         return f"sh -c {shlex.quote(ASKED_ROOT if self.target.sudo_password else ROOT)}"
 
     def _opening(self) -> str:
-        by_password = self.target.sudo_password is not None and self._shell() != "sh -s"
-        return f"{secrets.resolve(self.target.sudo_password)}\n" if by_password and self.target.sudo_password else ""
+        if self.target.sudo_password is None or self._shell() == "sh -s":
+            return ""
+        password = secrets.resolve(self.target.sudo_password)
+        if "\n" in password:  # what follows would be read as commands
+            raise secrets.SecretError(f"the secret {self.target.sudo_password} has more than one line, a password has one")
+        return f"{password}\n"
 
-    def _collect(
-        self, channel: paramiko.Channel, commands: Sequence[Command | Shell], mark: str, deadline: float, timeout: float, inactivity: float
-    ) -> tuple[Result, ...]:
+    def _collect(self, channel: paramiko.Channel, batch: Collector, timeout: float, inactivity: float) -> tuple[Result, ...]:
+        deadline = time.monotonic() + timeout
         arrived: queue.SimpleQueue[tuple[int, bytes]] = queue.SimpleQueue()
         for stream, receive in enumerate((channel.recv, channel.recv_stderr)):
             threading.Thread(target=_receive, args=(receive, stream, arrived), daemon=True).start()
-        splitters = (Splitter(mark), Splitter(mark))
-        outputs: list[tuple[str, int, int]] = []  # stdout, exit, when it ended (ns)
-        errors: list[str] = []
-        results: list[Result] = []
-        began, open_streams, through = 0, 2, False
-        while not (through and len(results) == len(commands)) and open_streams:
+        open_streams = 2
+        while not batch.done and open_streams:
             left = deadline - time.monotonic()
             try:
                 stream, data = arrived.get(timeout=max(0.0, min(inactivity, left)))
             except queue.Empty:
                 said = f"not through after {timeout:g} s" if left <= inactivity else f"nothing was heard for {inactivity:g} s"
                 raise CommandTimeout(
-                    self.name,
-                    said,
-                    *_state(results, commands),
-                    remedy="Is the host overloaded, or dpvs stuck? What had ended is in the record.",
+                    self.name, said, *batch.state, remedy="Is the host overloaded, or dpvs stuck? What had ended is in the record."
                 ) from None
             if not data:
                 open_streams -= 1
                 continue
-            for before, words in splitters[stream].feed(data):
-                if words[0] == "begin":
-                    began = int(words[1])
-                elif words[0] == "end":
-                    through = True
-                elif words[0] == "locked":
-                    raise Locked(
-                        self.name,
-                        f"another run is changing it right now: {' '.join(words[1:])}",
-                        remedy="Wait until it is through, then run again.",
-                    )
-                elif words[0] == "changed":
-                    raise PlanError(
-                        f"{self.name}: it was changed after the plan was made, so nothing was sent",
-                        remedy="Look at the plan again, then apply.",
-                    )
-                elif stream == 0:
-                    outputs.append((before.decode(errors="replace"), int(words[1]), int(words[2])))
-                else:
-                    errors.append(before.decode(errors="replace"))
-            while len(results) < min(len(outputs), len(errors)):
-                i = len(results)
-                text, code, ended = outputs[i]
-                since = outputs[i - 1][2] if i else began
-                results.append(Result(commands[i].text, code, text, errors[i], max(0.0, (ended - since) / 1e9), since / 1e9))
+            for result in batch.feed(stream, data):
                 if self._on_result is not None:
-                    self._on_result(self, results[-1])
-        if len(results) < len(commands):
-            self._explain_end(splitters, began, results, commands)
-        return tuple(results)
+                    self._on_result(self, result)
+            if batch.largest > LONGEST:
+                raise OutputTooLong(
+                    self.name, f"more than {LONGEST >> 20} MB came", *batch.state, remedy="Ask that command for less, or into a file there."
+                )
+        if not batch.done:
+            self._explain_end(channel, batch)
+        return tuple(batch.results)
 
-    def _explain_end(
-        self,
-        splitters: tuple[Splitter, Splitter],
-        began: int,
-        results: list[Result],
-        commands: Sequence[Command | Shell],
-    ) -> None:
-        said = splitters[1].rest.strip()
-        if not began and "sudo" in said:
-            raise SudoRefused(
+    def _explain_end(self, channel: paramiko.Channel, batch: Collector) -> NoReturn:
+        """Why nothing more comes: the shell there never was one, it ended early, or the connection was cut."""
+        channel.status_event.wait(ENDING_SECONDS)
+        code = channel.exit_status if channel.status_event.is_set() else -1
+        last = batch.said.splitlines()[-1] if batch.said else ""
+        if not batch.began and code >= 0:
+            sudo = [line for line in batch.said.splitlines() if "sudo" in line]
+            if sudo:
+                raise SudoRefused(
+                    self.name,
+                    f"{self.target.user} may not become root: {sudo[-1]}",
+                    remedy="Allow it in sudoers without a password, name `sudo_password: env:NAME` in the params, or log in as root."
+                    " Where nothing needs root (a client, say): `sudo: false`.",
+                )
+            raise ShellRefused(
                 self.name,
-                f"{self.target.user} may not become root: {said.splitlines()[0]}",
-                remedy="Allow it in sudoers without a password, name `sudo_password: env:NAME` in the params, or log in as root.",
+                f"logged in, and no POSIX shell answered (exit {code}{f', {last!r}' if last else ''})",
+                remedy=f"Give {self.target.user} a login shell there that runs `sh -s`; nologin or a menu can't be worked with.",
             )
-        if self._on_result is not None and began:
-            self._on_result(self, Result(commands[len(results)].text, None, splitters[0].rest, said, 0.0, time.time()))
-        self.close()
+        if self._on_result is not None and batch.open is not None:
+            self._on_result(self, batch.open)
+        if code >= 0:
+            raise ShellEnded(
+                self.name,
+                f"the shell there ended (exit {code}{f', {last!r}' if last else ''})",
+                *batch.state,
+                remedy="Was it killed, or out of memory? Run again: it looks first, and only what is missing is sent.",
+            )
         raise ConnectionLost(
-            self.name,
-            "the connection was cut" + (f" ({said.splitlines()[-1]})" if said and not began else ""),
-            *_state(results, commands),
-            remedy="Run again: it looks first, and only what is missing is sent.",
+            self.name, "the connection was cut", *batch.state, remedy="Run again: it looks first, and only what is missing is sent."
         )
-
-
-def put(path: str, data: bytes, *, mode: int = 0o644, owner: str | None = None, keep: bool = True) -> Shell:
-    """A file as a part of a batch: written beside its place, then moved there; prints its SHA-256."""
-    where, folder = shlex.quote(path), shlex.quote(os.path.dirname(path) or ".")  # noqa: PTH120 - a path on the host, whatever runs here
-    kept = f'if [ -e {where} ]; then cp -p {where} {where}.dpvsbook-"$(date -u +%Y%m%dT%H%M%SZ)" || exit 1; fi\n' if keep else ""
-    owned = f'chown {shlex.quote(owner)} "$new" || exit 1\n' if owner else ""
-    text = (
-        f"new=$(mktemp {folder}/.dpvsbook.XXXXXX) || exit 1\n"
-        "trap 'rm -f \"$new\"' EXIT\n"
-        f'base64 -d >"$new" || exit 1\nchmod {mode:o} "$new" || exit 1\n{owned}{kept}mv -f "$new" {where} || exit 1\nsha256sum {where}'
-    )
-    return Shell(text, name=f"write {path}", stdin=base64.encodebytes(data).decode(), mutates=True)
-
-
-def _state(results: list[Result], commands: Sequence[Command | Shell]) -> tuple[list[Result], str | None, list[str]]:
-    """What is known, what ran, and what had not begun."""
-    texts = [command.text for command in commands[len(results) :]]
-    return results, texts[0] if texts else None, texts[1:]
 
 
 def _send(channel: paramiko.Channel, opening: str, pieces: Iterator[str]) -> None:
     """Writes while the other threads read: a far shell that prints a lot would otherwise stop reading, and both would wait for ever."""
     with contextlib.suppress(OSError, EOFError):
-        buffer = opening.encode()
+        buffer = bytearray(opening.encode())
         for piece in pieces:
-            buffer += piece.encode()
+            buffer += piece.encode(errors="surrogatepass")
             if len(buffer) >= CHUNK:
-                channel.sendall(buffer)
-                buffer = b""
-        channel.sendall(buffer)
+                channel.sendall(bytes(buffer))
+                buffer.clear()
+        channel.sendall(bytes(buffer))
         channel.shutdown_write()
 
 

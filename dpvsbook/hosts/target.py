@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dpvsbook.errors import Unreachable
+from dpvsbook.hosts import ssh_config as config_file
 
 if TYPE_CHECKING:
+    import paramiko
+
     from dpvsbook.params import Ssh
 
 ENV = "DPVSBOOK_SSH_CONFIG"
-SYSTEM_KNOWN_HOSTS = Path("/etc/ssh/ssh_known_hosts")
+USER_KNOWN_HOSTS = "~/.ssh/known_hosts ~/.ssh/known_hosts2"
+SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Target:
     identity_files: tuple[str, ...] = ()
     identities_only: bool = False
     known_hosts: tuple[Path, ...] = ()
+    system_known_hosts: tuple[Path, ...] = ()
+    host_key_alias: str | None = None
     jumps: tuple[Target, ...] = ()
     proxy_command: str | None = None
     connect_timeout: float = 10
@@ -36,57 +42,92 @@ class Target:
     sudo_password: str | None = None
 
     @property
+    def key_name(self) -> str:
+        """As known_hosts names it where the port doesn't matter."""
+        return self.host_key_alias or self.address
+
+    @property
     def where(self) -> str:
         """As known_hosts names it."""
-        return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+        return self.key_name if self.port == 22 or self.host_key_alias else f"[{self.address}]:{self.port}"
 
     @classmethod
     def resolve(cls, name: str, ssh: Ssh, ssh_config: Path | None = None) -> Target:
         """Params over ssh_config over ssh's defaults. The file is the argument, else $DPVSBOOK_SSH_CONFIG, else ~/.ssh/config.
 
-        Read from it: HostName, Port, User, IdentityFile, IdentitiesOnly, UserKnownHostsFile, ProxyJump, ProxyCommand, ConnectTimeout.
-        Raises Unreachable where a file that was asked for isn't there.
+        Read from it: HostName, Port, User, IdentityFile, IdentitiesOnly, UserKnownHostsFile, GlobalKnownHostsFile, HostKeyAlias, ProxyJump,
+        ProxyCommand, ConnectTimeout, Include. Raises Unreachable where a file that was asked for isn't there, or can't be read as one.
         """
         import paramiko
 
         chosen = ssh_config or (Path(os.environ[ENV]) if os.environ.get(ENV) else None)
         path = chosen or Path.home() / ".ssh" / "config"
-        config = paramiko.SSHConfig()
-        if path.exists():
-            config = paramiko.SSHConfig.from_path(str(path))
-        elif chosen:
+        if chosen and not path.exists():
             raise Unreachable(
                 name,
                 f"the ssh_config {chosen} is not there",
                 remedy="Name the right one with --ssh-config; a lab writes one when it comes up.",
             )
-        return cls._of(name, ssh.host or name, ssh, config, depth=0)
+        try:
+            config = paramiko.SSHConfig.from_text("\n".join(config_file.lines(path)) if path.exists() else "")
+            return _target(name, ssh.host or name, ssh, config, ())
+        except (OSError, ValueError, paramiko.SSHException, ImportError) as error:
+            raise Unreachable(
+                name,
+                f"the ssh_config {path} can't be used: {error}",
+                remedy="Put what this cluster needs (Host, HostName, User, IdentityFile …) into a file of its own: --ssh-config FILE.",
+            ) from error
 
-    @classmethod
-    def _of(cls, name: str, alias: str, ssh: Ssh | None, config: object, *, depth: int) -> Target:
-        import paramiko
 
-        assert isinstance(config, paramiko.SSHConfig)  # noqa: S101
-        entry = config.lookup(alias)
-        known = [Path(p).expanduser() for p in entry.get("userknownhostsfile", "~/.ssh/known_hosts").split()]
-        user, at, rest = alias.rpartition("@")
-        host, colon, port = rest.partition(":") if rest.count(":") == 1 else (rest, "", "")
-        jumps: tuple[Target, ...] = ()
-        if entry.get("proxyjump", "none") != "none" and depth < 8:
-            jumps = tuple(cls._of(name, hop.strip(), None, config, depth=depth + 1) for hop in entry["proxyjump"].split(","))
-        identity = [ssh.identity_file] if ssh and ssh.identity_file else list(entry.get("identityfile", []))
-        return cls(
-            name=name,
-            address=entry.get("hostname", host) if not at else config.lookup(host).get("hostname", host),
-            port=int((ssh.port if ssh else None) or (port if colon else None) or entry.get("port") or 22),
-            user=(ssh.user if ssh else None) or (user if at else None) or entry.get("user") or getpass.getuser(),
-            identity_files=tuple(str(Path(file).expanduser()) for file in identity),
-            identities_only=entry.get("identitiesonly", "no") == "yes" or bool(ssh and ssh.identity_file),
-            known_hosts=tuple(known),
-            jumps=jumps,
-            proxy_command=entry.get("proxycommand") if entry.get("proxycommand", "none") != "none" else None,
-            connect_timeout=float(ssh.connect_timeout if ssh else entry.get("connecttimeout", 10)),
-            password=str(ssh.password) if ssh and ssh.password else None,
-            sudo=ssh.sudo if ssh else None,
-            sudo_password=str(ssh.sudo_password) if ssh and ssh.sudo_password else None,
-        )
+def _target(name: str, spelled: str, ssh: Ssh | None, config: paramiko.SSHConfig, before: tuple[str, ...]) -> Target:
+    """`spelled`: the alias, or user@host:port as ProxyJump has it. `before`: the aliases that led here: none is gone through twice."""
+    user, alias, port = _taken_apart(spelled)
+    entry = config.lookup(alias)
+    jumps: tuple[Target, ...] = ()
+    if entry.get("proxyjump", "none") != "none":
+        hops = [hop.strip() for hop in entry["proxyjump"].split(",")]
+        if not {_taken_apart(hop)[1] for hop in hops} & {*before, alias}:
+            jumps = tuple(_target(name, hop, None, config, (*before, alias)) for hop in hops)
+    identity = [ssh.identity_file] if ssh and ssh.identity_file else list(entry.get("identityfile", []))
+    return Target(
+        name=name,
+        address=entry.get("hostname", alias),
+        port=int((ssh.port if ssh else None) or port or entry.get("port") or 22),
+        user=(ssh.user if ssh else None) or user or entry.get("user") or _me(),
+        identity_files=tuple(str(Path(file).expanduser()) for file in identity),
+        identities_only=entry.get("identitiesonly", "no") == "yes" or bool(ssh and ssh.identity_file),
+        known_hosts=_files(entry.get("userknownhostsfile"), USER_KNOWN_HOSTS),
+        system_known_hosts=_files(entry.get("globalknownhostsfile"), SYSTEM_KNOWN_HOSTS),
+        host_key_alias=entry.get("hostkeyalias"),
+        jumps=jumps,
+        proxy_command=entry.get("proxycommand") if entry.get("proxycommand", "none") != "none" else None,
+        connect_timeout=float(ssh.connect_timeout if ssh else entry.get("connecttimeout", 10)),
+        password=str(ssh.password) if ssh and ssh.password else None,
+        sudo=ssh.sudo if ssh else None,
+        sudo_password=str(ssh.sudo_password) if ssh and ssh.sudo_password else None,
+    )
+
+
+def _taken_apart(spelled: str) -> tuple[str, str, str]:
+    """[ssh://][user@]host[:port] into (user, host, port); an IPv6 address with a port is in brackets."""
+    user, _, rest = spelled.removeprefix("ssh://").rpartition("@")
+    if rest.startswith("["):
+        host, _, port = rest[1:].partition("]")
+        return user, host, port.removeprefix(":")
+    host, _, port = rest.partition(":") if rest.count(":") == 1 else (rest, "", "")
+    return user, host, port
+
+
+def _files(value: str | None, default: str) -> tuple[Path, ...]:
+    """The files of a known_hosts option. Paramiko has taken quotes off, so a path with spaces is one where its folder exists."""
+    whole = Path(value or "").expanduser()
+    if value and " " in value and whole.is_absolute() and whole.parent.is_dir():
+        return (whole,)
+    return tuple(Path(word).expanduser() for word in (value or default).split())
+
+
+def _me() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        return "root"

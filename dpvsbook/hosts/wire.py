@@ -2,7 +2,8 @@
 
 Everything goes to one `sh -s` on its standard input, so that nothing is limited by the length of a command line. After each command the
 script prints a mark with a random word of its own on both streams: what stands between two marks is that command's, to the byte, and what
-was seen when a connection is cut is known, command by command. Only POSIX: functions, subshells, here-documents, printf, trap, set -C.
+was seen when a connection is cut is known, command by command. Only POSIX: functions, subshells, here-documents, printf, read, trap,
+set -C, kill -0, and the tools date, rm, sleep, mkdir and rmdir.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from dpvsbook.errors import DpvsbookError
 
 LOCK = "dpvsbook.lock"
 """The lock's name, in /run (or /tmp where that can't be written): the process id of the far shell, and who holds it."""
@@ -24,6 +27,9 @@ class Command:
     name: str = ""
     mutates: bool = False
     env: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        _refuse_nul(self.script, self.stdin)
 
     @property
     def text(self) -> str:
@@ -44,6 +50,9 @@ class Shell:
     name: str = ""
     stdin: str | None = None
     mutates: bool = False
+
+    def __post_init__(self) -> None:
+        _refuse_nul(self.script, self.stdin)
 
     @property
     def text(self) -> str:
@@ -71,13 +80,17 @@ def script(
     `lock` is who we are: nothing runs while somebody else, whose shell is alive, holds the director. `guard`: under the lock, its output
     must be what is expected, or nothing runs.
     """
-    yield f"LC_ALL=C; export LC_ALL\nprintf '\\n{mark} begin %s\\n' \"$(date +%s%N)\"\n"
+    # On both streams: what a login file or sudo's lecture printed before belongs to no command.
+    begin = f"printf '\\n{mark} begin %s\\n' \"$(date +%s%N)\"; printf '\\n{mark} begin\\n' >&2\n"
+    yield f"LC_ALL=C; export LC_ALL\n{begin}"
     if lock is not None:
         yield _lock(mark, lock)
     if guard is not None:
         check, expected = guard
-        seen = f'"$( ( {check.script}\n) </dev/null )"'
+        seen = f'"$( ( {check.script}\n) </dev/null 2>/dev/null )"'
         yield f"if [ {seen} != {shlex.quote(expected)} ]; then printf '\\n{mark} changed\\n'; exit 76; fi\n"
+    if lock is not None or guard is not None:
+        yield begin  # so that the first command's time is its own
     for i, command in enumerate(commands):
         if command.stdin is None:
             yield f"( {command.script}\n) </dev/null\n"
@@ -91,20 +104,33 @@ def script(
 
 
 def _lock(mark: str, holder: str) -> str:
+    """Created where none is, or not at all; one that is still empty gets a second to say whose it is. A dead run's lock is taken over by
+    one alone of those who try."""
     who = shlex.quote(" ".join(holder.split()))
     return f"""\
 if [ -w /run ]; then lock=/run/{LOCK}; else lock=/tmp/{LOCK}; fi
 mine=
 trap '[ -z "$mine" ] || rm -f "$lock"' EXIT
 trap 'exit 129' HUP INT TERM PIPE
-take() {{ ( set -C; printf '%s\\n%s\\n' $$ {who} >"$lock" ) 2>/dev/null; }}
-if ! take; then
-  pid=; who=; {{ read -r pid; read -r who; }} <"$lock"
-  if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then printf '\\n{mark} locked %s\\n' "$who"; exit 75; fi
-  rm -f "$lock"
-  take || {{ printf '\\n{mark} locked %s\\n' 'somebody who was a moment faster'; exit 75; }}
+take() {{ ( set -C; printf '%s\\n%s\\n' $$ {who} >"$lock" ) && mine=1; }}
+holder() {{ pid=; who=; {{ read -r pid; read -r who; }} <"$lock"; }}
+alive() {{ [ -n "$1" ] && {{ kill -0 "$1" || [ -d "/proc/$1" ]; }}; }}
+held() {{ printf '\\n{mark} locked %s\\n' "${{who:-somebody who was a moment faster}}$1"; exit 75; }}
+if ! take 2>/dev/null; then
+  if [ ! -e "$lock" ] && ! take 2>/dev/null; then printf '\\n{mark} unlockable %s\\n' "$lock"; exit 75; fi
 fi
-mine=1
+if [ -z "$mine" ]; then
+  holder 2>/dev/null
+  if [ -z "$pid" ]; then sleep 1; holder 2>/dev/null; fi
+  if alive "$pid" 2>/dev/null; then held; fi
+  dead=$pid
+  mkdir "$lock.of.$dead" 2>/dev/null || held " (dead; another run takes its lock over. If none does: rmdir $lock.of.$dead)"
+  holder 2>/dev/null
+  [ "$pid" != "$dead" ] || rm -f "$lock"
+  take 2>/dev/null || holder 2>/dev/null
+  rmdir "$lock.of.$dead"
+  [ -n "$mine" ] || held
+fi
 """
 
 
@@ -115,6 +141,7 @@ class Splitter:
         self._mark = f"\n{mark} ".encode()
         self._buffer = bytearray()
         self._searched = 0
+        self._shown = 0
 
     def feed(self, data: bytes) -> Iterator[tuple[bytes, list[str]]]:
         """More of the stream: gives (what stood before, the mark's words) for each mark that is complete by now."""
@@ -127,10 +154,35 @@ class Splitter:
                 return
             before, words = bytes(self._buffer[:at]), self._buffer[at + len(self._mark) : end].decode(errors="replace").split(" ")
             del self._buffer[: end + 1]
-            self._searched = 0
+            self._searched = self._shown = 0
             yield before, words
+
+    def fresh(self) -> list[str]:
+        """The whole lines that came since this was last asked, of the command that runs. Its last blank ones wait: one may be a mark's."""
+        end = self._buffer.rfind(b"\n")
+        while end > 0 and self._buffer[end - 1] == ord("\n"):
+            end -= 1
+        if end <= self._shown:
+            return []
+        lines = self._buffer[self._shown : end].decode(errors="replace").split("\n")
+        self._shown = end + 1
+        return lines
+
+    @property
+    def shown(self) -> int:
+        """How many bytes of what came after the last mark `fresh` has told."""
+        return self._shown
 
     @property
     def rest(self) -> str:
         """What came after the last mark so far."""
         return self._buffer.decode(errors="replace")
+
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+
+def _refuse_nul(*texts: str | None) -> None:
+    """A shell drops or stops at a NUL, so the host would run something else."""
+    if any(text is not None and "\0" in text for text in texts):
+        raise DpvsbookError("a command can't hold a NUL character")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpvsbook.hosts.host import put
+from dpvsbook.hosts.files import put
 from dpvsbook.hosts.wire import LOCK, Command, Shell, Splitter, script
 
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)] or ["sh"]
@@ -27,7 +27,7 @@ def run(shell: str, text: str) -> subprocess.CompletedProcess[bytes]:
 
 def taken_apart(ended: subprocess.CompletedProcess[bytes]) -> list[tuple[str, int, str]]:
     out = [(text, words) for text, words in Splitter(MARK).feed(ended.stdout) if words[0].isdigit()]
-    err = [text for text, _ in Splitter(MARK).feed(ended.stderr)]
+    err = [text for text, words in Splitter(MARK).feed(ended.stderr) if words[0].isdigit()]
     return [(text.decode(), int(words[1]), error.decode()) for (text, words), error in zip(out, err, strict=True)]
 
 
