@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -18,10 +19,12 @@ STYLE = """<style>
 .dpvsbook th{font-weight:600;opacity:.75}
 .dpvsbook code{font-size:12px;background:#8881;padding:0 .25em;border-radius:3px;white-space:pre-wrap}
 .dpvsbook .badge{display:inline-block;padding:.05em .6em;border-radius:1em;color:#fff;font-weight:600;font-size:12px}
-.dpvsbook .ok{background:#1a7f4b}.dpvsbook .todo{background:#b3730a}.dpvsbook .bad{background:#c0362c}.dpvsbook .idle{background:#64748b}
 .dpvsbook .note{opacity:.75}
 </style>"""
 
+LEFT = 'style="text-align:left"'
+"""On each cell: JupyterLab takes the style sheet out of a notebook that it doesn't trust, an archived one say, and keeps these."""
+COLOUR = {"ok": "#1a7f4b", "todo": "#b3730a", "bad": "#c0362c", "idle": "#64748b"}
 TONE = {
     "converged": "ok",
     "applied": "ok",
@@ -60,11 +63,12 @@ class View:
 
     def _repr_html_(self) -> str:
         header, rows = self.rows()
-        head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-        body = "".join("<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        head = "".join(f"<th {LEFT}>{escape(cell)}</th>" for cell in header)
+        body = "".join("<tr>" + "".join(f"<td {LEFT}>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
         notes = "".join(f"<div class='note'>{escape(note)}</div>" for note in self.notes())
-        badge = f"<span class='badge {TONE.get(self.badge, 'idle')}'>{escape(self.badge)}</span>"
+        colour = COLOUR[TONE.get(self.badge, "idle")]
+        badge = f"<span class='badge' style='background-color:{colour};color:#fff'>&nbsp;{escape(self.badge)}&nbsp;</span>"
         return f"{STYLE}<div class='dpvsbook'><b>{escape(self.title)}</b> {badge}{table}{notes}</div>"
 
 
@@ -161,7 +165,9 @@ class OpenView(View):
     def _repr_html_(self) -> str:
         from dpvsbook import plots
 
-        return plots.topology(self.params) + super()._repr_html_()
+        # A picture by itself: JupyterLab shows it in an untrusted notebook too, where it takes an inline <svg> apart.
+        svg = base64.b64encode(plots.topology(self.params).encode()).decode()
+        return f'<img alt="topology of {escape(self.params.name)}" src="data:image/svg+xml;base64,{svg}">{super()._repr_html_()}'
 
 
 @dataclass(frozen=True, repr=False)
