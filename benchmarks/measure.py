@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """`ours` against `theirs`: medians in seconds, and the median of the pairs' ratios (theirs / ours where `faster`)."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. `ratio` is ours / theirs, or theirs / ours where the bound asks how many times faster we are.
+
+    `theirs` and `ratio` are None for a plain number, `within` is None where nothing is promised, `ours` where it could not be measured.
+    """
 
     what: str
-    ours: float
-    theirs: float
-    ratio: float
-    bound: str
-
-    def __str__(self) -> str:
-        return f"{self.what:<66} {self.ours:9.3f} s {self.theirs:9.3f} s   {self.ratio:7.2f}   {self.bound}"
+    ours: float | None
+    theirs: float | None = None
+    ratio: float | None = None
+    bound: str = ""
+    within: bool | None = None
+    unit: str = "s"
+    note: str = ""
 
 
 def seconds(do: Callable[[], object]) -> float:
@@ -29,24 +32,50 @@ def seconds(do: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def against(
-    what: str,
-    ours: Callable[[], object],
-    theirs: Callable[[], object],
-    *,
-    rounds: int = 5,
-    bound: str = "",
-    faster: bool = False,
-    before: Callable[[], object] = lambda: None,
-) -> Ratio:
-    """Both in turn, `rounds` times after a warm-up each; `before` is called, untimed, ahead of every one."""
+def in_turn(
+    ours: Callable[[], float], theirs: Callable[[], float], *, rounds: int = 5, before: Callable[[], object] = lambda: None
+) -> list[tuple[float, float]]:
+    """What each says that it took, pair by pair, after a pair that isn't counted; `before` is called ahead of every single one."""
     pairs = []
     for i in range(rounds + 1):
         before()
-        a = seconds(ours)
+        a = ours()
         before()
-        b = seconds(theirs)
+        b = theirs()
         if i:
             pairs.append((a, b))
-    ratios = [b / a if faster else a / b for a, b in pairs]
-    return Ratio(what, statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs), statistics.median(ratios), bound)
+    return pairs
+
+
+def row(
+    what: str,
+    pairs: Iterable[tuple[float, float]],
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+    more_by: float | None = None,
+    note: str = "",
+) -> Row:
+    """The medians of the pairs against one bound: a ratio of at most, a speed-up of at least, or so many seconds more than theirs."""
+    pairs = list(pairs)
+    ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
+    ratio = statistics.median(b / a if at_least else a / b for a, b in pairs)
+    bound, within = "", None
+    if at_most is not None:
+        bound, within = f"at most {at_most:g} times", ratio <= at_most
+    elif at_least is not None:
+        bound, within = f"at least {at_least:g} times faster", ratio >= at_least
+    elif more_by is not None:
+        bound, within = f"at most {more_by:g} s more", statistics.median(a - b for a, b in pairs) <= more_by
+    return Row(what, ours, theirs, ratio, bound, within, note=note)
+
+
+def number(what: str, value: float, unit: str, at_most: float | None = None) -> Row:
+    """A plain number with a bound of its own."""
+    bound = "" if at_most is None else f"at most {at_most:g} {unit}"
+    return Row(what, value, bound=bound, within=None if at_most is None else value <= at_most, unit=unit)
+
+
+def left_out(what: str, why: str) -> Row:
+    """What could not be measured here, and why."""
+    return Row(what, None, note=f"left out: {why}")

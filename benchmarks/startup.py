@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.measure import Ratio, against
+from benchmarks.measure import Row, in_turn, row, seconds
 
 TWO_COMMANDS = '''
 import typer
@@ -22,29 +22,20 @@ def two(name: str) -> None:
 if __name__ == "__main__":
     app()
 '''
+ROUNDS = 9
 
 
-def python(*argv: str) -> None:
-    """One interpreter, its output thrown away."""
-    subprocess.run([sys.executable, *argv], check=True, stdout=subprocess.DEVNULL)
+def python(*argv: str) -> float:
+    """The seconds that one interpreter takes; its output is thrown away."""
+    return seconds(lambda: subprocess.run([sys.executable, *argv], check=True, stdout=subprocess.DEVNULL))
 
 
-def measure() -> Iterator[Ratio]:
+def measure() -> Iterator[Row]:
     """`import dpvsbook` over an empty interpreter, and `dpvsbook --help` against a two-command typer program."""
-    yield against(
-        "import dpvsbook, against an interpreter that imports nothing",
-        lambda: python("-c", "import dpvsbook"),
-        lambda: python("-c", "pass"),
-        rounds=9,
-        bound="at most 0.1 s more",
-    )
+    empty = in_turn(lambda: python("-c", "import dpvsbook"), lambda: python("-c", "pass"), rounds=ROUNDS)
+    yield row("import dpvsbook / an interpreter that imports nothing", empty, more_by=0.1)
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "two.py"
         program.write_text(TWO_COMMANDS)
-        yield against(
-            "dpvsbook --help, against a two-command typer program's",
-            lambda: python("-m", "dpvsbook", "--help"),
-            lambda: python(str(program), "--help"),
-            rounds=9,
-            bound="at most 1.3",
-        )
+        helps = in_turn(lambda: python("-m", "dpvsbook", "--help"), lambda: python(str(program), "--help"), rounds=ROUNDS)
+    yield row("dpvsbook --help / a two-command typer program's", helps, at_most=1.3)
