@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
 from dpvsbook import __version__, records
 from dpvsbook import params as params_module
@@ -309,7 +309,7 @@ class Book:
         return self.hosts[host].run(commands, timeout=timeout)
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> records.Verdict:
         """What this run can honestly say of the cluster."""
         if any(not ok for _, ok in self.checks):
             return "failed"
@@ -401,7 +401,7 @@ def open_book(
             params_file=str(path),
         )
     with journalled(record):
-        return _open(wanted, cast("Mode", mode), record, ssh_config or os.environ.get("DPVSBOOK_SSH_CONFIG"))
+        return _open(wanted, mode, record, ssh_config or os.environ.get("DPVSBOOK_SSH_CONFIG"))
 
 
 def _open(wanted: Params, mode: Mode, record: Record, ssh_config: str | Path | None) -> Book:

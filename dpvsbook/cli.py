@@ -151,7 +151,8 @@ def trust(
 
     for file in files:
         found = params.load(file)
-        for name, ssh in [(h.name, h.ssh) for h in (*found.directors, *found.hosts) if not host or h.name in host]:
+        logins = {**{d.name: d.ssh for d in found.directors}, **{h.name: h.ssh for h in found.hosts}}
+        for name, ssh in ((name, ssh) for name, ssh in logins.items() if not host or name in host):
             target = hosts.Target.resolve(name, ssh, ssh_config=ssh_config)
             offered = hosts.offered_key(target)
             if hosts.is_known(target, offered):
@@ -231,8 +232,14 @@ def lab_inject(
 ) -> None:
     """Break something in the emulated lab, to see what happens; the fault `none` mends it all."""
     from dpvsbook import lab
+    from dpvsbook.lab.emulated import Lab
 
-    typer.echo(lab.find(state).inject(host, fault, value))
+    found = lab.find(state)
+    if not isinstance(found, Lab):
+        raise DpvsbookError(
+            "faults are injected in the emulated lab; this one is real", remedy="Break it as in the field: dpvsbook lab exec HOST -- …"
+        )
+    typer.echo(found.inject(host, fault, value))
 
 
 @records_app.command("list")

@@ -95,7 +95,7 @@ def load(book: Book) -> Load:
     frames = {"connections": pd.DataFrame(connections), "lip-ports": pd.DataFrame(ports)}
     for name, frame in frames.items():
         book.record.table(name, frame)
-    taken = Load(*frames.values(), f"{good} of {check.requests} requests answered")
+    taken = Load(frames["connections"], frames["lip-ports"], f"{good} of {check.requests} requests answered")
     book.record.figure("requests", taken.requests())
     book.record.figure("lip-ports", taken.lip_ports())
     book.record.event(
