@@ -112,8 +112,8 @@ class Collector:
 
 
 def _seconds(text: str) -> float:
-    """What `date +%s%N` printed. A date that knows no %N (busybox, BSD) leaves whole seconds, and perhaps the letter."""
-    digits = text.rstrip("N")
+    """What `date +%s%N` printed. A date that knows no %N (busybox, BSD) leaves whole seconds, and perhaps those letters."""
+    digits = text.rstrip("%N")
     if not digits.isdecimal():
         return time.time()
     return int(digits) / 1e9 if len(digits) > 12 else float(digits)

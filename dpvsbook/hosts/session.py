@@ -73,7 +73,8 @@ def greet(target: Target, through: Session | None = None) -> Session:
     session = Session(transport, chain if through is None else ())
     try:
         with _told(target):
-            transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = target.connect_timeout
+            transport.auth_timeout = target.connect_timeout
+            transport.banner_timeout = transport.handshake_timeout = target.connect_timeout + 5  # start_client's own comes first
             options = transport.get_security_options()
             options.ciphers = [cipher for cipher in CIPHERS if cipher in options.ciphers]
             kinds = [name for line in pinned(target) for name in _signatures(line.key.kind)]
@@ -216,13 +217,12 @@ def _keys(target: Target, tried: list[str]) -> Iterator[tuple[str, paramiko.PKey
     for file in asked_for or [Path.home() / ".ssh" / f"id_{kind}" for kind in ("ed25519", "ecdsa", "rsa")]:
         try:
             key = paramiko.PKey.from_path(file)
-        except paramiko.PasswordRequiredException:
-            skipped.append(f"{file} (has a passphrase: ssh-add it)")
         except FileNotFoundError:
             if asked_for:
                 skipped.append(f"{file} (not there)")
         except (OSError, paramiko.SSHException, ValueError, TypeError) as error:
-            skipped.append(f"{file} (not usable: {type(error).__name__})")
+            locked = isinstance(error, paramiko.PasswordRequiredException) or "password" in str(error).lower()
+            skipped.append(f"{file} ({'has a passphrase: ssh-add it' if locked else f'not usable: {type(error).__name__}'})")
         else:
             seen.add(key.asbytes())
             yield str(file), key

@@ -71,6 +71,8 @@ class Target:
         try:
             config = paramiko.SSHConfig.from_text("\n".join(config_file.lines(path)) if path.exists() else "")
             return _target(name, ssh.host or name, ssh, config, ())
+        except KeyError as error:  # from getpass, which looks at the environment first
+            raise Unreachable(name, f"user {os.getuid()} has no name on this machine", remedy="export LOGNAME=…") from error
         except (OSError, ValueError, paramiko.SSHException, ImportError) as error:
             raise Unreachable(
                 name,
@@ -93,7 +95,7 @@ def _target(name: str, spelled: str, ssh: Ssh | None, config: paramiko.SSHConfig
         name=name,
         address=entry.get("hostname", alias),
         port=int((ssh.port if ssh else None) or port or entry.get("port") or 22),
-        user=(ssh.user if ssh else None) or user or entry.get("user") or _me(),
+        user=(ssh.user if ssh else None) or user or entry.get("user") or getpass.getuser(),
         identity_files=tuple(str(Path(file).expanduser()) for file in identity),
         identities_only=entry.get("identitiesonly", "no") == "yes" or bool(ssh and ssh.identity_file),
         known_hosts=_files(entry.get("userknownhostsfile"), USER_KNOWN_HOSTS),
@@ -124,10 +126,3 @@ def _files(value: str | None, default: str) -> tuple[Path, ...]:
     if value and " " in value and whole.is_absolute() and whole.parent.is_dir():
         return (whole,)
     return tuple(Path(word).expanduser() for word in (value or default).split())
-
-
-def _me() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container whose user has no name
-        return "root"

@@ -115,6 +115,45 @@ def test_the_lock_of_a_dead_shell_is_taken_over(shell: str, tmp_path: Path, left
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("left", [None, f"{2**22 + 1}\nbob@ops run 2\n"])
+def test_never_two_at_once(shell: str, left: str | None, tmp_path: Path) -> None:
+    """Twelve runs at the same moment, also where a dead one's lock is to be taken over: those that run never overlap."""
+    if left is not None:
+        (tmp_path / LOCK).write_text(left)
+    work = Shell(f"cd {tmp_path}; mkdir inside && sleep 0.05 && rmdir inside && echo alone")
+    text = locked(list(script([work], MARK, lock="ann@desk run 1")), tmp_path)
+    start = tmp_path / "start"
+    gated = f"while [ ! -e {start} ]; do :; done\n{text}"
+    argv = [shell, "sh", "-s"] if shell == "busybox" else [shell, "-s"]
+    runs = [subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for _ in range(12)]
+    for run in runs:
+        assert run.stdin is not None
+        run.stdin.write(gated)
+        run.stdin.flush()
+    start.touch()
+    ended = [run.communicate(timeout=60)[0] for run in runs]
+    ran = [text for text in ended if f"{MARK} end" in text]
+    assert ran
+    assert all("alone" in text for text in ran)
+    assert all(f"{MARK} locked " in text for text in ended if text not in ran)
+    assert not (tmp_path / LOCK).exists()
+    assert not list(tmp_path.glob(f"{LOCK}.of.*"))
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_lock_that_cannot_be_put_is_told(shell: str, tmp_path: Path) -> None:
+    ended = run(shell, locked(list(script([Shell("echo ran")], MARK, lock="ann")), tmp_path / "missing"))
+    assert f"{MARK} unlockable {tmp_path}/missing/{LOCK}" in ended.stdout.decode()
+    assert "ran" not in ended.stdout.decode()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_a_guard_says_on_stderr_belongs_to_no_command(shell: str) -> None:
+    guard = (Shell("echo as it was; echo noise >&2"), "as it was")
+    assert taken_apart(run(shell, "".join(script([Shell("echo ran")], MARK, guard=guard)))) == [("ran\n", 0, "")]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_a_shell_that_is_hung_up_on_gives_the_lock_back(shell: str, tmp_path: Path) -> None:
     argv = [shell, "sh", "-s"] if shell == "busybox" else [shell, "-s"]
     far = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
