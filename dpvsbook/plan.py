@@ -74,6 +74,14 @@ class Plan:
         return bool(self.changes)
 
 
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a change is made in: the director as it was seen, and the keys of the same kind that the same plan removes, in their order."""
+
+    state: DirectorState
+    removed: tuple[str, ...] = ()
+
+
 class Kind(Protocol):
     """One sort of thing on a director. Keys are text that a person knows it by ("10.0.0.100 dev dpdk1")."""
 
@@ -90,7 +98,7 @@ class Kind(Protocol):
     def observed(self, params: Params, director: Director, state: DirectorState) -> dict[str, Value]:
         """What is there, as far as this kind is concerned with it."""
 
-    def commands(self, key: str, before: Value | None, after: Value | None, state: DirectorState) -> tuple[Argv, ...]:
+    def commands(self, key: str, before: Value | None, after: Value | None, context: Context) -> tuple[Argv, ...]:
         """The commands that lead from one value to the other."""
 
     def reason(self, key: str, before: Value | None, after: Value | None) -> str:
@@ -122,14 +130,15 @@ class Step:
             desired = kind.desired(params, director)
             observed = kind.observed(params, director, state)
             surplus = [key for key in observed if key not in desired]
+            context = Context(state, tuple(surplus) if params.prune else ())
             if params.prune:
-                changes += [_change(kind, key, observed[key], None, state) for key in surplus]
+                changes += [_change(kind, key, observed[key], None, context) for key in surplus]
             else:
                 drift += [Drift(kind.name, key, kind.reason(key, observed[key], None)) for key in surplus]
             for key, wanted in desired.items():
                 current = observed.get(key)
                 if current != wanted:
-                    changes.append(_change(kind, key, current, wanted, state))
+                    changes.append(_change(kind, key, current, wanted, context))
         return Plan(self.name, director.name, tuple(changes), tuple(drift))
 
     def undo(self, params: Params, director: Director, state: DirectorState, applied: Sequence[Mapping[str, Any]]) -> Plan:
@@ -141,31 +150,31 @@ class Step:
         done_here = [item for item in applied if item["kind"] in kinds]
         made = {item["key"] for item in applied if item["kind"] == "service" and item["before"] is None}
         observed = {name: kind.observed(params, director, state) for name, kind in kinds.items()}
-        changes: list[Change] = []
+        back: list[tuple[Kind, str, Value | None, Value | None]] = []
         drift: list[Drift] = []
         for done in reversed(done_here):
             kind, key, before, after = kinds[done["kind"]], done["key"], done["before"], done["after"]
-            if before is None and kind.parent(key) in made:
-                continue  # goes with its service
             current = observed[kind.name].get(key)
-            if current == before:
-                continue
+            if current == before or (before is None and kind.parent(key) in made):
+                continue  # is so already, or goes with its service
             if current == after:
-                changes.append(_change(kind, key, current, before, state))
+                back.append((kind, key, current, before))
             else:
                 drift.append(Drift(kind.name, key, "was changed since by somebody else: left as it is"))
+        removed = {name: tuple(key for kind, key, _, before in back if kind.name == name and before is None) for name in kinds}
+        changes = [_change(kind, key, current, before, Context(state, removed[kind.name])) for kind, key, current, before in back]
         return Plan(self.name, director.name, tuple(changes), tuple(drift))
 
 
-def _change(kind: Kind, key: str, before: Value | None, after: Value | None, state: DirectorState) -> Change:
+def _change(kind: Kind, key: str, before: Value | None, after: Value | None, context: Context) -> Change:
     return Change(
         kind.name,
         key,
         before,
         after,
         kind.reason(key, before, after),
-        kind.commands(key, before, after, state),
-        kind.commands(key, after, before, state),
+        kind.commands(key, before, after, context),
+        kind.commands(key, after, before, context),
     )
 
 

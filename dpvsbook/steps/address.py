@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dpvsbook.facts.director import DirectorState
 from dpvsbook.params import Director, Params
-from dpvsbook.plan import Argv, Step, Value
+from dpvsbook.plan import Argv, Context, Step, Value
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class AddressKind:
             there[key] = {"host_route": (address.address, address.device) in host_routes}
         return there
 
-    def commands(self, key: str, before: Value | None, after: Value | None, state: DirectorState) -> tuple[Argv, ...]:
+    def commands(self, key: str, before: Value | None, after: Value | None, context: Context) -> tuple[Argv, ...]:
         cidr, _, device = key.partition(" dev ")
         add: Argv = ("dpip", "addr", "add", cidr, "dev", device)
         remove: Argv = ("dpip", "addr", "del", cidr, "dev", device)
@@ -55,7 +55,7 @@ class AddressKind:
             return (remove,)
         if before is not None:
             return (remove, add)
-        behind = [] if cidr == host_cidr(cidr.partition("/")[0]) else host_addresses_in(cidr, device, state)
+        behind = [] if cidr == host_cidr(cidr.partition("/")[0]) else host_addresses_in(cidr, device, context.state)
         again: list[Argv] = []
         for vip in behind:
             again += [("dpip", "addr", "del", vip, "dev", device), ("dpip", "addr", "add", vip, "dev", device)]

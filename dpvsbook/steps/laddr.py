@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dpvsbook.facts.director import DirectorState
 from dpvsbook.facts.ipvs import ServiceKey
 from dpvsbook.params import Director, Params
-from dpvsbook.plan import Argv, Step, Value
+from dpvsbook.plan import Argv, Context, Step, Value
 from dpvsbook.steps.address import host_cidr
 from dpvsbook.steps.service import key_of
 
@@ -44,7 +44,7 @@ class PoolKind:
                 there[key] = {"pool": address.pool is not None}
         return there
 
-    def commands(self, key: str, before: Value | None, after: Value | None, state: DirectorState) -> tuple[Argv, ...]:  # noqa: ARG002
+    def commands(self, key: str, before: Value | None, after: Value | None, context: Context) -> tuple[Argv, ...]:  # noqa: ARG002
         cidr, _, device = key.partition(" dev ")
         remove: Argv = ("dpip", "addr", "del", cidr, "dev", device)
         if after is None:
@@ -87,16 +87,19 @@ class LipKind:
             for lip in there.lips
         }
 
-    def commands(self, key: str, before: Value | None, after: Value | None, state: DirectorState) -> tuple[Argv, ...]:
+    def commands(self, key: str, before: Value | None, after: Value | None, context: Context) -> tuple[Argv, ...]:
         service, _, lip = key.partition(" from ")
         selector = ServiceKey.parse(service).selector
         if after is not None:
             return (("ipvsadm", "-P", *selector, "-z", lip, "-F", str(after["device"])),)
         device = str((before or {}).get("device", ""))
         remove: Argv = ("ipvsadm", "-Q", *selector, "-z", lip, "-F", device)
-        shared = any(str(other) != service and lip in there.lips for other, there in state.services.items())
-        # -Q takes the address with it; whoever still uses it gets it back in the same breath.
-        return (remove, ("dpip", "addr", "add", host_cidr(lip), "dev", device, "sapool")) if shared else (remove,)
+        # -Q takes the address with it. Who still uses it gets it back, once, behind the last service of this plan that gives it up.
+        gone = [other for other in context.removed if other.endswith(f" from {lip}")]
+        users = {str(other) for other, there in context.state.services.items() if lip in there.lips}
+        stay = users - {other.partition(" from ")[0] for other in gone} - {service}
+        give_back = bool(stay) and (not gone or gone[-1] == key)
+        return (remove, ("dpip", "addr", "add", host_cidr(lip), "dev", device, "sapool")) if give_back else (remove,)
 
     def reason(self, key: str, before: Value | None, after: Value | None) -> str:
         service, _, lip = key.partition(" from ")

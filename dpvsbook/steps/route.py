@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dpvsbook.facts.director import DirectorState
 from dpvsbook.params import Director, Params
-from dpvsbook.plan import Argv, Step, Value
+from dpvsbook.plan import Argv, Context, Step, Value
 
 DEFAULT = {4: "0.0.0.0/0", 6: "::/0"}
 
@@ -53,7 +53,7 @@ class RouteKind:
             there[key] = {name: value[name] for name in shape}
         return there
 
-    def commands(self, key: str, before: Value | None, after: Value | None, state: DirectorState) -> tuple[Argv, ...]:  # noqa: ARG002
+    def commands(self, key: str, before: Value | None, after: Value | None, context: Context) -> tuple[Argv, ...]:  # noqa: ARG002
         prefix, _, device = key.partition(" dev ")
         family: Argv = ("dpip", "-6") if ":" in prefix else ("dpip",)
         shown = "default" if prefix in DEFAULT.values() else prefix

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dpvsbook.facts.director import DirectorState, ServiceState
 from dpvsbook.facts.ipvs import Endpoint, ServiceKey
 from dpvsbook.params import Director, Params, Service
-from dpvsbook.plan import Argv, Step, Value
+from dpvsbook.plan import Argv, Context, Step, Value
 
 METHOD_FLAG = {"dr": "-g", "tunnel": "-i", "nat": "-m", "fnat": "-b", "snat": "-J"}
 STICKY = ("persistent", "netmask", "ops", "expire_quiescent", "quic", "hash_target")
@@ -48,7 +48,8 @@ def wanted_value(service: Service) -> Value:
             "expire_quiescent": service.expire_quiescent,
             "quic": service.quic,
             "dest_check": service.dest_check,
-            "hash_target": service.hash_target,
+            # conhash hashes by the source address where nothing else is said, and shows it
+            "hash_target": service.hash_target or ("sip" if service.scheduler == "conhash" else None),
         },
     )
 
@@ -95,7 +96,7 @@ class ServiceKind:
     def observed(self, params: Params, director: Director, state: DirectorState) -> dict[str, Value]:  # noqa: ARG002
         return {str(key): observed_value(there) for key, there in state.services.items()}
 
-    def commands(self, key: str, before: Value | None, after: Value | None, state: DirectorState) -> tuple[Argv, ...]:
+    def commands(self, key: str, before: Value | None, after: Value | None, context: Context) -> tuple[Argv, ...]:
         selector = ServiceKey.parse(key).selector
         remove: Argv = ("ipvsadm", "-D", *selector)
         if after is None:
@@ -104,7 +105,7 @@ class ServiceKind:
         if before is None:
             return (add,)
         if any(name in before and before.get(name) != after.get(name) for name in STICKY):
-            return (remove, add, *members(ServiceKey.parse(key), state))
+            return (remove, add, *members(ServiceKey.parse(key), context.state))
         return (("ipvsadm", "-E", *selector, *service_flags(after, edit=True)),)
 
     def reason(self, key: str, before: Value | None, after: Value | None) -> str:
@@ -166,7 +167,7 @@ class ServerKind:
             for s in there.servers.values()
         }
 
-    def commands(self, key: str, before: Value | None, after: Value | None, state: DirectorState) -> tuple[Argv, ...]:  # noqa: ARG002
+    def commands(self, key: str, before: Value | None, after: Value | None, context: Context) -> tuple[Argv, ...]:  # noqa: ARG002
         service, _, server = key.partition(" -> ")
         parent, endpoint = ServiceKey.parse(service), Endpoint.parse(server)
         if after is None:

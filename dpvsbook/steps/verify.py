@@ -79,6 +79,8 @@ def judge_shares(params: Params, service: Service, got: Mapping[str, int]) -> tu
     total = sum(got.values())
     expected = expected_shares(params, service)
     said = ", ".join(f"{server} {got.get(server, 0)} of {total} ({share:.0%} expected)" for server, share in expected.items())
+    if service.persistent:
+        return total > 0, f"persistent, so one client stays with one real server: {said}"
     if service.scheduler in EVEN:
         slack = max(1.0, 0.05 * total)
         return total > 0 and all(abs(got.get(server, 0) - share * total) <= slack for server, share in expected.items()), said

@@ -215,3 +215,17 @@ def test_rules_go_through_one_restore() -> None:
 def test_nothing_is_pasted_into_a_rule(bad: str) -> None:
     with pytest.raises(ValueError, match="not a rule"):
         list(compile_commands([("ipvsadm", "-A", bad)]))
+
+
+def test_a_lip_that_nobody_uses_any_more_is_not_given_back(params: Params) -> None:
+    """Two services give up a LIP in one plan: its address goes with it, and no command puts it back in between."""
+    services = {f"10.0.0.100:{port}": ("rr", SERVERS) for port in (80, 81)}
+    lips = dict.fromkeys(services, ["192.168.100.200", "192.168.100.201"])
+    seen = state(VIP + LIP + address("192.168.100.201/32", "dpdk0", pool=True), HOST_ROUTES + LINK_ROUTES, services, lips)
+    both = (*params.services, params.services[0].model_copy(update={"name": "web81", "port": 81}))
+    wanted = params.model_copy(update={"prune": True, "services": both})
+    assert sent(plan(steps.laddr, wanted, seen)) == [
+        "dpip addr del 192.168.100.201/32 dev dpdk0",
+        "ipvsadm -Q -t 10.0.0.100:80 -z 192.168.100.201 -F dpdk0",
+        "ipvsadm -Q -t 10.0.0.100:81 -z 192.168.100.201 -F dpdk0",
+    ]
