@@ -34,12 +34,10 @@ class Address:
     device: Device
     scope: int = 0
     broadcast: Ip | None = None
-    valid_lft: int = 0
     sapool: bool = False
     pool: SaPool | None = None
     on_worker: bool = True
     serial: int = 0
-    ends: float | None = None
 
     @property
     def key(self) -> tuple[str, Ip, int]:

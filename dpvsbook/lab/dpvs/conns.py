@@ -143,6 +143,8 @@ class ConnTable:
             conn.dest.active -= 1
         else:
             conn.dest.inactive -= 1
+        if conn.dest.active + conn.dest.inactive < conn.dest.upper:
+            conn.dest.overload = False
         if conn.laddr is not None:
             conn.laddr.conns -= 1
         if conn.owner is not None and conn.owner.pool is not None:

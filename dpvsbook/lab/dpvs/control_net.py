@@ -25,14 +25,12 @@ def add_address(
     *,
     scope: int = 0,
     broadcast: Ip | None = None,
-    valid_lft: int = 0,
     sapool: bool = False,
 ) -> None:
     """Add an address, with its host route and, unless it is a host prefix, its link route."""
     ip = _check_prefix(ip, prefixlen)
     port = dpvs.device(device)
-    added = dpvs.addresses.add(Address(ip, prefixlen, port, scope, broadcast, valid_lft, sapool))
-    added.ends = dpvs.clock() + valid_lft if valid_lft else None
+    added = dpvs.addresses.add(Address(ip, prefixlen, port, scope, broadcast, sapool))
     if not added.on_worker:
         dpvs.log.append(f"IFA: [01] ifa_entry_add: add ifaddr {ip.text} failed -- no memory")
     if ip.family == 4:
@@ -70,20 +68,11 @@ def _del_routes(dpvs: Dpvs, entry: Address) -> None:
             continue
 
 
-def set_address(dpvs: Dpvs, device: str, ip: Ip | None, prefixlen: int, *, scope: int, broadcast: Ip | None, valid_lft: int) -> None:
-    """Change scope, broadcast and lifetime of an address. A pool is not among what can be changed."""
+def set_address(dpvs: Dpvs, device: str, ip: Ip | None, prefixlen: int, *, scope: int, broadcast: Ip | None) -> None:
+    """Change scope and broadcast of an address. A pool is not among what can be changed."""
     ip = _check_prefix(ip, prefixlen)
     entry = dpvs.addresses.find(dpvs.device(device), ip, prefixlen)
-    entry.scope, entry.broadcast, entry.valid_lft = scope, broadcast, valid_lft
-    entry.ends = dpvs.clock() + valid_lft if valid_lft else None
-
-
-def expire_addresses(dpvs: Dpvs) -> None:
-    """Delete the addresses whose lifetime is over."""
-    now = dpvs.clock()
-    for entry in [entry for entry in dpvs.addresses if entry.ends is not None and entry.ends <= now]:
-        dpvs.addresses.remove(entry)
-        _del_routes(dpvs, entry)
+    entry.scope, entry.broadcast = scope, broadcast
 
 
 def flush_addresses(dpvs: Dpvs, device: str) -> None:

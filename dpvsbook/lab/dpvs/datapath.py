@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from dpvsbook.lab.dpvs import ip as ips
 from dpvsbook.lab.dpvs.addresses import Address
 from dpvsbook.lab.dpvs.conns import TIMEOUTS, Conn
-from dpvsbook.lab.dpvs.control_net import expire_addresses
 from dpvsbook.lab.dpvs.devices import Device
 from dpvsbook.lab.dpvs.ip import Ip
 from dpvsbook.lab.dpvs.process import Dpvs
@@ -76,7 +75,6 @@ class Decision:
 
 def answers_arp(dpvs: Dpvs, address: str, device: str) -> bool:
     """Does DPVS answer "who has ADDRESS" (ARP, neighbour solicitation) on a port? It does for each address that its worker has there."""
-    expire_addresses(dpvs)
     port = dpvs.devices.get(device)
     return port is not None and port.up and dpvs.running and dpvs.addresses.owner(ips.of(address), port) is not None
 
@@ -112,7 +110,7 @@ def _schedule(dpvs: Dpvs, service: Service, protocol: int, source: Ip, source_po
     if dest is None:
         return Decision("drop", "no real server to choose: none there, or all with weight 0")
     if dest.upper and dest.active + dest.inactive >= dest.upper:
-        dest.overload = True
+        dest.overload = True  # known to the worker only: `ipvsadm -ln` never shows it
         return Decision("drop", f"{dest.address.text}:{dest.port} has its upper threshold of connections")
     if dest.method == "snat":
         conn = _snat(dpvs, dest, protocol, source, source_port, destination, port)
@@ -122,13 +120,17 @@ def _schedule(dpvs: Dpvs, service: Service, protocol: int, source: Ip, source_po
         return Decision("drop", _why_no_port(dpvs, service, dest))
     settings = service.settings
     conn.established_timeout = settings.conn_timeout or TIMEOUTS["TCP_EST"]
-    conn.expire_quiescent = settings.expire_quiescent
+    # connections of a persistent service always behave as with --expire-quiescent (seen on 1.10-2)
+    conn.expire_quiescent = settings.expire_quiescent or settings.persistent
     conn.synproxy = settings.synproxy and protocol == TCP
     if template is not None:
         conn.master = template
         template.controls += 1
     dpvs.conns.add(conn)
     dest.stats.conns += 1
+    if conn.expire_quiescent and dest.weight == 0:  # a template leads there; the answer to the SYN finds the connection quiescent
+        dpvs.conns.drop(conn)
+        return Decision("drop", f"{dest.address.text}:{dest.port} is quiescent, and the client is tied to it by persistence")
     return _forward(dpvs, conn)
 
 
@@ -304,8 +306,7 @@ def settle(dpvs: Dpvs, conn: Conn, outcome: str, exchange: Exchange) -> None:
         elif outcome == "refused":
             state = "TCP_CLOSE"
         elif outcome == "silent":
-            # who only sees one direction takes the SYN for a half-open connection
-            state = "SYN_RECV" if conn.method in ("dr", "tunnel") else "SYN_SENT"
+            state = "SYN_SENT" if conn.method == "snat" else "SYN_RECV"
         else:
             state = _STATES["served", conn.method]
     elif conn.protocol == UDP:

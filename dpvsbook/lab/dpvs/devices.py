@@ -1,4 +1,4 @@
-"""The ports of DPVS: NICs and the VLANs on them."""
+"""The ports of DPVS: NICs, the VLANs on them, tunnels."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ class Counters:
 
 @dataclass(slots=True)
 class Device:
-    """One port as `dpip link show` prints it. `mac` is lower case; `driver` and `bus` show in `dpip -v link show`."""
+    """One port as `dpip link show` prints it. `mac` is lower case; `driver` and `bus` show in `dpip -v link show`;
+    `kind` is nic, vlan or tunnel."""
 
     name: str
     mac: str
     index: int = 0
     mtu: int = 1500
     speed: int = 10000
+    duplex: str = "full"
     up: bool = True
     promisc: bool = True
     allmulticast: bool = False
@@ -35,6 +37,7 @@ class Device:
     driver: str = "net_af_packet"
     mbufs: int = 65535
     link: str | None = None
+    kind: str = "nic"
     vlan: int | None = None
     vlan_proto: str = "802.1q"
     counters: Counters = field(default_factory=Counters)

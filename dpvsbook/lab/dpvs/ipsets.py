@@ -41,8 +41,8 @@ class IpSets:
         self._sets: dict[str, IpSet] = {}
 
     def listed(self) -> list[IpSet]:
-        """All sets, newest first."""
-        return list(reversed(self._sets.values()))
+        """All sets, oldest first."""
+        return list(self._sets.values())
 
     def __contains__(self, name: str) -> bool:
         return name in self._sets

@@ -152,7 +152,6 @@ class Dpvs:
         self.allow = AccessList(self.ipsets.__contains__, self.ipsets.holds)
         self.conns = ConnTable(clock, self.addresses)
         self.objects = _Objects()
-        self._last_index = 0
         for device in devices:
             self.plug(device)
         self.log += [
@@ -170,12 +169,13 @@ class Dpvs:
         self.socket = "refused" if killed else "missing"
 
     def plug(self, device: Device) -> None:
-        """A port comes up: it gets its number and its IPv6 link-local address."""
-        self._last_index += 1
-        device.index = self._last_index
+        """A port comes up: it gets the lowest number that is free, and its IPv6 link-local address."""
+        taken = {other.index for other in self.devices.values()}
+        device.index = next(number for number in range(1, len(taken) + 2) if number not in taken)
         device.mbufs = self.settings.mbufs
         self.devices[device.name] = device
-        if device.vlan is None:
+        self.devices = dict(sorted(self.devices.items(), key=lambda item: item[1].index))
+        if device.kind != "tunnel":
             own = of(device.link_local)
             self.addresses.add(Address(own, 64, device, scope=2))
             self.routes6.add(Route6(own, 128, device, kind="host", mtu=device.mtu))

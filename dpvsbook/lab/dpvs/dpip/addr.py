@@ -6,7 +6,7 @@ from dpvsbook.lab.dpvs import control_net as control
 from dpvsbook.lab.dpvs import errors
 from dpvsbook.lab.dpvs.addresses import Address
 from dpvsbook.lab.dpvs.devices import Device
-from dpvsbook.lab.dpvs.dpip.call import Call, Fail
+from dpvsbook.lab.dpvs.dpip.call import Call, Fail, NotHere
 from dpvsbook.lab.dpvs.ip import Ip, atoi
 from dpvsbook.lab.dpvs.process import Dpvs
 from dpvsbook.lab.dpvs.sockopt import Message
@@ -14,7 +14,7 @@ from dpvsbook.lab.dpvs.sockopt import Message
 USAGE = """Usage:
     dpip [-6] addr show [dev DEVICE]
     dpip [-6] addr add|set ADDRESS[/LENGTH] dev DEVICE [broadcast ADDRESS] [scope host|link|global|NUMBER]
-                           [valid_lft SECONDS|forever] [sapool]
+                           [valid_lft forever] [sapool]
     dpip [-6] addr del ADDRESS[/LENGTH] dev DEVICE
     dpip addr flush dev DEVICE
 """
@@ -24,7 +24,7 @@ _SCOPE_NAMES = {number: name for name, number in _SCOPES.items()}
 
 def run(call: Call) -> None:
     """Carry out one call."""
-    device, scope, broadcast, lifetime, sapool, prefix = "", 0, None, 0, False, ""
+    device, scope, broadcast, sapool, prefix = "", 0, None, False, ""
     family = call.options.family
     while call.words:
         word = call.words.pop(0)
@@ -38,8 +38,8 @@ def run(call: Call) -> None:
             family = broadcast.family
         elif word in ("valid_lft", "prefered_lft"):
             value = call.next(word)
-            if word == "valid_lft":
-                lifetime = 0 if value == "forever" else atoi(value)
+            if word == "valid_lft" and value != "forever" and atoi(value):
+                raise NotHere("an address with a lifetime (real DPVS 1.10-2 hangs when it ends)")
         elif word == "sapool":
             sapool = True
         else:
@@ -54,14 +54,14 @@ def run(call: Call) -> None:
     elif call.command == "add":
         call.wire.ask(
             Message.ADDRESS_ADD,
-            lambda dpvs: control.add_address(dpvs, device, ip, length, scope=scope, broadcast=broadcast, valid_lft=lifetime, sapool=sapool),
+            lambda dpvs: control.add_address(dpvs, device, ip, length, scope=scope, broadcast=broadcast, sapool=sapool),
         )
     elif call.command == "del":
         call.wire.ask(Message.ADDRESS_DEL, lambda dpvs: control.del_address(dpvs, device, ip, length))
     elif call.command == "set":
         call.wire.ask(
             Message.ADDRESS_SET,
-            lambda dpvs: control.set_address(dpvs, device, ip, length, scope=scope, broadcast=broadcast, valid_lft=lifetime),
+            lambda dpvs: control.set_address(dpvs, device, ip, length, scope=scope, broadcast=broadcast),
         )
     elif call.command == "flush":
         call.wire.ask(Message.ADDRESS_FLUSH, lambda dpvs: control.flush_addresses(dpvs, device))
@@ -82,7 +82,6 @@ def _show(call: Call, device: str) -> None:
     def answer(dpvs: Dpvs) -> list[Address] | None:
         port: Device | None = dpvs.device(device) if device else None
         dpvs.conns.expire()
-        control.expire_addresses(dpvs)
         if stats and not verbose and not dpvs.addresses.worker_agrees(port):
             worker = [a for a in dpvs.addresses.listed(port) if a.on_worker]
             dpvs.log.append(
@@ -106,10 +105,8 @@ def _line(entry: Address, *, stats: bool, lead: str = "") -> str:
     family = "inet" if entry.ip.family == 4 else "inet6"
     scope = _SCOPE_NAMES.get(entry.scope, str(entry.scope))
     broadcast = f"broadcast {entry.broadcast.text}" if entry.broadcast is not None and not entry.broadcast.any else ""
-    lifetime = entry.valid_lft or "forever"
     text = f"{lead}{family} {entry.ip.text}/{entry.prefixlen} scope {scope} {entry.device.name}"
-    text += f" {broadcast}\n    " if broadcast else "\n    "
-    text += f" valid_lft {lifetime} preferred_lft {lifetime}"
+    text += f"\n    {broadcast} valid_lft forever preferred_lft forever"
     if stats and entry.sapool:
         pool = entry.pool
         used, free, missed = (pool.used, pool.free, pool.missed) if pool is not None else (0, 0, 0)

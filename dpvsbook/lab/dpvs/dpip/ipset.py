@@ -16,6 +16,10 @@ USAGE = """Usage:
     dpip ipset show|flush [NAME]
     dpip ipset destroy NAME
 """
+_OTHER_KINDS = (
+    "bitmap:ip", "bitmap:ip,mac", "bitmap:port", "hash:ip,port", "hash:net,port", "hash:net,port,iface", "hash:ip,port,ip",
+    "hash:ip,port,net", "hash:net,port,net", "hash:net,port,net,port",
+)  # fmt: skip
 
 
 def run(call: Call) -> None:
@@ -30,6 +34,7 @@ def run(call: Call) -> None:
     if call.command in ("show", "flush", "destroy"):
         if call.words:
             raise call.bad()
+        _known(call, name)
         if call.command == "show":
             _show(call, name)
         elif call.command == "flush":
@@ -42,6 +47,15 @@ def run(call: Call) -> None:
         _member(call, name)
     else:
         raise call.bad()
+
+
+def _known(call: Call, name: str) -> None:
+    """Before anything else, dpip asks for the set, to know its kind; a listing goes on without."""
+    try:
+        call.wire.ask(Message.IPSET_LIST, lambda dpvs: dpvs.ipsets.get(name))
+    except errors.Refused:
+        if call.command != "show":
+            raise Fail(errors.INVAL, stage="check") from None
 
 
 def _create(call: Call, name: str) -> None:
@@ -59,7 +73,10 @@ def _create(call: Call, name: str) -> None:
         else:
             raise call.bad()
     if new.kind not in KINDS:
-        raise NotHere(f"ipset create … {new.kind}")
+        if new.kind in _OTHER_KINDS:
+            raise NotHere(f"ipset create … {new.kind}")
+        raise Fail(errors.INVAL, stage="check")
+    new.hashsize = 1 << (new.hashsize.bit_length() - 1) if new.hashsize > 0 else 1024
     call.wire.ask(Message.IPSET_SET, lambda dpvs: dpvs.ipsets.create(new))
 
 
@@ -138,7 +155,7 @@ def _show(call: Call, name: str) -> None:
 
 
 def _text(one: IpSet, references: int) -> str:
-    members = "".join(_line(one, ip, length, comment) for (ip, length), comment in one.members.items())
+    members = "".join(_line(one, ip, length, comment) for (ip, length), comment in reversed(one.members.items()))
     return (
         f"Name: {one.name}\nType: {one.kind}\n"
         f"Header: family {'inet' if one.family == 4 else 'inet6'}  hashsize {one.hashsize}  maxelem {one.maxelem}  "

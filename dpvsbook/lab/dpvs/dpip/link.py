@@ -68,7 +68,7 @@ def _set(call: Call, name: str, item: str, value: str) -> None:
     if name.startswith("cpu"):
         return
     if item == "addr":
-        act: Callable[[Dpvs], None] = lambda dpvs: _none(dpvs.device(name))  # noqa: E731
+        act: Callable[[Dpvs], None] = lambda dpvs: _none(_known(dpvs, name))  # noqa: E731
     elif item in _SWITCHES:
         attribute, on, off = _SWITCHES[item]
         if value not in (on, off):
@@ -77,7 +77,9 @@ def _set(call: Call, name: str, item: str, value: str) -> None:
             return
 
         def act(dpvs: Dpvs) -> None:
-            setattr(dpvs.device(name), attribute, value == on)
+            device = _known(dpvs, name)
+            if device.driver != "net_af_packet" or item not in ("link", "allmulticast"):  # that driver can't, and doesn't say so
+                setattr(device, attribute, value == on)
     elif item in _BOND:
         raise NotHere(f"link set {item}: no bonding in this lab")
     else:
@@ -86,6 +88,12 @@ def _set(call: Call, name: str, item: str, value: str) -> None:
         call.wire.ask(Message.PORT_SET, act)
     except errors.Refused:
         return
+
+
+def _known(dpvs: Dpvs, name: str) -> Device:
+    if name not in dpvs.devices:
+        raise errors.Refused(errors.INVAL)
+    return dpvs.devices[name]
 
 
 def _none(_: Device) -> None:
@@ -143,7 +151,7 @@ def _basic(device: Device) -> str:
     words = "".join(f"{flag} " for flag, on in flags if on)
     return (
         f"{device.index}: {device.name}: socket 0 mtu {device.mtu} rx-queue 1 tx-queue 1\n"
-        f"    {'UP' if device.up else 'DOWN'} {device.speed} Mbps full-duplex fixed-nego {words}\n"
+        f"    {'UP' if device.up else 'DOWN'} {device.speed} Mbps {device.duplex}-duplex fixed-nego {words}\n"
         f"    addr {device.mac.upper()} \n"
     )
 
@@ -167,7 +175,7 @@ def _show_cpu(call: Call, number: int) -> None:
     def basic(dpvs: Dpvs) -> str:
         if number not in (0, 1):
             raise errors.Refused(errors.INVAL)
-        ports = [name for name, device in dpvs.devices.items() if device.vlan is None]
+        ports = [name for name, device in dpvs.devices.items() if device.kind == "nic"]
         queues = "".join(f"{queue:<16}" for name in ports for queue in (f"{name}:rx0", f"{name}:tx0"))
         return f"{number + 1}: cpu{number}: socket 0\n    queues {queues if number else 'none'}\n"
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dpvsbook.lab.dpvs.devices import Device
+from dpvsbook.lab.dpvs.multicast import macs
 from dpvsbook.lab.dpvs.process import Dpvs
-
-
-def multicast_macs(device: Device) -> list[str]:
-    """The multicast MACs that a port listens to: its solicited-node group, all nodes, all routers."""
-    return [f"33:33:ff:{device.mac[9:]}", "33:33:00:00:00:01", "33:33:00:00:00:02"]
 
 
 def verbose(dpvs: Dpvs, device: Device) -> str:
@@ -27,5 +23,5 @@ def verbose(dpvs: Dpvs, device: Device) -> str:
         lines.append("    " + "".join(f"{name:<16}" for name, _ in row) + "\n")
         lines.append("    " + "".join(f"{value!s:<16}" for _, value in row) + "\n")
     lines.append(f"    Queue Configuration:\n    {'rx0-tx0':<12}{'cpu1-cpu1':<25}\n    HW mcast list:\n")
-    lines += [f"        link {mac} refcnt 1, synced 0\n" for mac in multicast_macs(device)]
+    lines += [f"        link {mac} refcnt 1, synced 0\n" for mac in macs(dpvs, device)]
     return "".join(lines)

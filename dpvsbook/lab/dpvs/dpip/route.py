@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from dpvsbook.lab.dpvs import control_net as control
 from dpvsbook.lab.dpvs import errors
-from dpvsbook.lab.dpvs.dpip.call import Call
+from dpvsbook.lab.dpvs.devices import Device
+from dpvsbook.lab.dpvs.dpip.call import Call, Fail
 from dpvsbook.lab.dpvs.ip import ANY4, ANY6, Ip, atoi
 from dpvsbook.lab.dpvs.process import Dpvs
 from dpvsbook.lab.dpvs.routes import Route
@@ -52,6 +53,8 @@ def run(call: Call) -> None:
     if not words.prefix:
         raise call.bad("missing prefix")
     to, length = _prefix(call, words, six)
+    if call.options.verbose:
+        call.out(_spoken6(words, to, length) if six else _spoken4(words, to, length))
     if six:
         _change6(call, words, to, length)
     else:
@@ -134,7 +137,12 @@ def _change6(call: Call, words: _Words, to: Ip, length: int) -> None:
 
 
 def _show4(call: Call, device: str) -> str:
-    routes = call.wire.ask(Message.ROUTE_SHOW, lambda dpvs: list(dpvs.routes.listed(dpvs.device(device) if device else None)))
+    def answer(dpvs: Dpvs) -> tuple[list[Route], int]:
+        return list(dpvs.routes.listed(dpvs.device(device) if device else None)), len(list(dpvs.routes.listed()))
+
+    routes, total = call.wire.ask(Message.ROUTE_SHOW, answer)
+    if len(routes) != total:  # the answer has room for all routes, and dpip doesn't take one that isn't full
+        raise Fail(errors.INVAL, "corrupted response.")
     return "".join(_line4(route) for route in routes)
 
 
@@ -143,6 +151,15 @@ def _line4(route: Route) -> str:
         f"inet {route.to.text}/{route.length} via {route.via.text} src {route.src.text} dev {route.device.name}"
         f" mtu {route.mtu} tos 0 scope {route.scope} metric {route.metric} proto auto \n"
     )
+
+
+def _spoken4(words: _Words, to: Ip, length: int) -> str:
+    """What -v says of the route that is about to be sent."""
+    return _line4(Route(to, length, Device(words.device, ""), words.kind, words.via or ANY4, words.src or ANY4, words.mtu, words.metric))
+
+
+def _spoken6(words: _Words, to: Ip, length: int) -> str:
+    return _line6(Route6(to, length, Device(words.device, ""), words.kind, words.via or ANY6, words.src or ANY6, words.mtu))
 
 
 def _show6(call: Call, device: str) -> str:

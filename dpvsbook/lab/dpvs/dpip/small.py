@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dpvsbook.lab.dpvs import errors
+from dpvsbook.lab.dpvs import errors, multicast
 from dpvsbook.lab.dpvs.devices import Device
 from dpvsbook.lab.dpvs.dpip.call import Call, Fail, NotHere
-from dpvsbook.lab.dpvs.dpip.link_verbose import multicast_macs
 from dpvsbook.lab.dpvs.process import Dpvs
 from dpvsbook.lab.dpvs.sockopt import Message
 
@@ -50,7 +49,14 @@ def lldp(call: Call) -> None:
         raise Fail(errors.NOTSUPP, stage="check")
     if not device:
         raise Fail(errors.INVAL, "missing device name", "check")
-    raise NotHere("lldp show dev …")
+    if call.wire.ask(Message.LLDP_SHOW, lambda dpvs: _known(dpvs, device)):
+        raise NotHere("lldp show dev …")
+
+
+def _known(dpvs: Dpvs, device: str) -> bool:
+    if device not in dpvs.devices:
+        raise errors.Refused(errors.NODEV)
+    return True
 
 
 def iftraf(call: Call) -> None:
@@ -96,17 +102,18 @@ def maddr(call: Call) -> None:
         raise NotHere("maddr show -v")
     if device:
         call.out(f"{device}:\n")
-        call.out(_groups(call.wire.ask(Message.PORT_MULTICAST, lambda dpvs: dpvs.device(device))))
+        call.out(call.wire.ask(Message.PORT_MULTICAST, lambda dpvs: _groups(dpvs, dpvs.device(device))))
         return
-    for port in call.wire.ask(Message.PORT_LIST, lambda dpvs: list(dpvs.devices.values())):
-        call.out(f"{port.index}:\t{port.name}\n{_groups(port)}")
+
+    def every(dpvs: Dpvs) -> str:
+        return "".join(f"{port.index}:\t{port.name}\n{_groups(dpvs, port)}" for port in dpvs.devices.values())
+
+    call.out(call.wire.ask(Message.PORT_LIST, every))
 
 
-def _groups(device: Device) -> str:
-    links = "".join(f"\tlink {mac}\n" for mac in multicast_macs(device))
-    octets = device.mac.split(":")
-    solicited = f"ff02::1:ff{octets[3]}:{int(octets[4] + octets[5], 16):x}"
-    return links + "".join(f"\tinet6 {group}\n" for group in ("ff02::2", "ff02::1", solicited))
+def _groups(dpvs: Dpvs, device: Device) -> str:
+    links = "".join(f"\tlink {mac}\n" for mac in multicast.macs(dpvs, device))
+    return links + "".join(f"\tinet6 {group.text}\n" for group in reversed(multicast.groups(dpvs, device)))
 
 
 def flow(call: Call) -> None:

@@ -129,8 +129,13 @@ def _check(words: TcSchedule) -> None:
         raise Fail(errors.INVAL, complaint, "check")
 
 
+def _known(dpvs: Dpvs, device: str) -> None:
+    if device not in dpvs.devices:
+        raise errors.Refused(errors.NODEV)
+
+
 def _add(dpvs: Dpvs, words: TcSchedule) -> None:
-    dpvs.device(words.device)
+    _known(dpvs, words.device)
     if any(one.device == words.device and one.handle == words.handle for one in dpvs.objects.schedules):
         raise errors.Refused(errors.EXIST)
     dpvs.objects.schedules.append(words)
@@ -145,7 +150,7 @@ def _delete(dpvs: Dpvs, words: TcSchedule) -> None:
 
 
 def _listed(dpvs: Dpvs, device: str) -> list[TcSchedule]:
-    dpvs.device(device)
+    _known(dpvs, device)
     return [one for one in dpvs.objects.schedules if one.device == device]
 
 
@@ -154,7 +159,8 @@ def _line(one: TcSchedule) -> str:
     text = f"qsch {one.kind} {_handle_text(one.handle)} dev {one.device} parent {where}: flags 0x0 cls 0".replace("::", ":")
     if one.kind in ("bfifo", "pfifo"):
         return f"{text} limit {one.limit}\n"
-    text += f" rate {_rate_text(one.rate)} burst {one.burst}B"
+    microseconds = one.burst * 8_000_000 // one.rate  # DPVS keeps the burst as a time, and loses what isn't a whole microsecond
+    text += f" rate {_rate_text(one.rate)} burst {microseconds * one.rate // 8_000_000}B"
     text += f" peakrate {_rate_text(one.peakrate)} minburst {one.mtu}B" if one.peakrate else ""
     return f"{text} limit {one.limit}B\n"
 
@@ -178,6 +184,6 @@ def cls(call: Call) -> None:
     if call.command != "show":
         raise NotHere(f"cls {call.command}")
     try:
-        call.wire.ask(Message.TC_SHOW, lambda dpvs: dpvs.device(device))
+        call.wire.ask(Message.TC_SHOW, lambda dpvs: _known(dpvs, device))
     except errors.Refused:
         raise Fail(errors.INVAL) from None

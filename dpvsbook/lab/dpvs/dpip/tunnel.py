@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dpvsbook.lab.dpvs import errors
 from dpvsbook.lab.dpvs import ip as ips
+from dpvsbook.lab.dpvs.devices import Device
 from dpvsbook.lab.dpvs.dpip.call import Call, Fail, NotHere
 from dpvsbook.lab.dpvs.ip import atoi
 from dpvsbook.lab.dpvs.process import Dpvs, Tunnel
@@ -13,6 +14,8 @@ USAGE = """Usage:
     dpip tunnel add|del|show [NAME] [mode ipip|gre] [local ADDRESS|any] [remote ADDRESS|any] [dev DEVICE]
                              [ttl NUMBER|inherit] [tos NUMBER|inherit]
 """
+#: what is left of 1,500 bytes inside
+_MTU = {"ipip": 1480, "gre": 1476}
 _GRE_ONLY = ("iseq", "oseq", "seq", "ikey", "okey", "key", "icsum", "ocsum", "csum")
 
 
@@ -70,17 +73,26 @@ def _take(call: Call, tunnel: Tunnel, word: str) -> None:
 
 
 def _add(dpvs: Dpvs, tunnel: Tunnel) -> None:
-    if tunnel.kind not in ("ipip", "gre") or tunnel.name in dpvs.devices:
-        raise errors.Refused(errors.INVAL)
     if tunnel.name in dpvs.objects.tunnels:
         raise errors.Refused(errors.EXIST)
-    tunnel.name = tunnel.name or f"{tunnel.kind}{len(dpvs.objects.tunnels) + 1}"
+    if tunnel.kind not in _MTU or tunnel.name in dpvs.devices:
+        raise errors.Refused(errors.INVAL)
+    port = Device(tunnel.name, "00:00:00:00:00:00", mtu=_MTU[tunnel.kind], speed=0, duplex="half", up=False, promisc=False, lldp=False)
+    port.kind = "tunnel"
+    dpvs.plug(port)
+    if not tunnel.name:
+        dpvs.unplug(port)
+        tunnel.name = port.name = f"{tunnel.kind}{port.index - 1}"  # named by the number of its port
+        dpvs.plug(port)
     dpvs.objects.tunnels[tunnel.name] = tunnel
 
 
 def _delete(dpvs: Dpvs, tunnel: Tunnel) -> None:
+    if tunnel.name in dpvs.devices and tunnel.name not in dpvs.objects.tunnels:
+        raise errors.Refused(errors.INVAL)
     if dpvs.objects.tunnels.pop(tunnel.name, None) is None:
         raise errors.Refused(errors.NOTEXIST)
+    dpvs.unplug(dpvs.devices[tunnel.name])
 
 
 def _listed(dpvs: Dpvs, tunnel: Tunnel) -> list[Tunnel]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dpvsbook.lab.dpvs import control_net, errors
-from dpvsbook.lab.dpvs.devices import Device
+from dpvsbook.lab.dpvs.devices import Counters, Device
 from dpvsbook.lab.dpvs.dpip.call import Call, Fail
 from dpvsbook.lab.dpvs.ip import atoi
 from dpvsbook.lab.dpvs.process import Dpvs
@@ -79,7 +79,7 @@ def _add(dpvs: Dpvs, words: _Words) -> None:
     if words.name in dpvs.devices or _find(dpvs, words.link, words.id) is not None:
         raise errors.Refused(errors.EXIST)
     name = words.name or f"{words.link}.{words.id}"[:15]
-    dpvs.plug(Device(name, real.mac, mtu=real.mtu, speed=real.speed, lldp=False, promisc=real.promisc, link=words.link, vlan=words.id))
+    dpvs.plug(replace(real, name=name, lldp=False, link=words.link, kind="vlan", vlan=words.id, counters=Counters()))
 
 
 def _delete(dpvs: Dpvs, words: _Words) -> None:

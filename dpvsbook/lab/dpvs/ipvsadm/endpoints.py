@@ -114,8 +114,8 @@ def match(text: str) -> tuple[int, int, Match] | None:
     for argument in text.split(","):
         if not argument:
             continue
-        key, equals, value = argument.partition("=")
-        if not key or not equals:
+        key, _, value = argument.partition("=")
+        if not key:
             return None
         if key == "proto":
             if value not in PROTOCOLS:

@@ -192,9 +192,8 @@ def print_service(service: Service, kind: str, numeric: bool, sort: bool, exact:
 
 def _line(dest: Dest, where: str, kind: str, exact: bool) -> str:
     if not kind:
-        marks = ",".join(mark for mark, on in (("inhibited", dest.inhibited), ("overload", dest.overload)) if on)
-        method = _NAMES[dest.method]
-        return f"  -> {where:<28} {method:<7} {dest.weight:<6d} {dest.active:<10d} {dest.inactive:<10d}{' ' + marks if marks else ''}\n"
+        mark = " inhibited" if dest.inhibited else ""
+        return f"  -> {where:<28} {_NAMES[dest.method]:<7} {dest.weight:<6d} {dest.active:<10d} {dest.inactive:<10d}{mark}\n"
     if kind == "stats":
         return f"  -> {where:<28}{_stats((dest.stats,), exact)}\n"
     if kind == "rate":

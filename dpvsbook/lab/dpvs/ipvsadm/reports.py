@@ -80,7 +80,7 @@ def _title(kind: str) -> str:
 
 def _print(wire: Wire, request: Request, service: Service, kind: str, out: Writer, *, rule: bool) -> None:
     try:
-        wire.ask(Message.DESTS_GET, lambda _: None)
+        wire.ask(Message.DESTS_GET, lambda dpvs: control.shown(dpvs, service.key))
     except errors.Refused:
         raise GiveUp(1, NO_ERROR) from None
     out(print_service(service, kind, request.has("numeric"), not request.has("nosort"), request.has("exact"), rule))
@@ -135,7 +135,8 @@ def _conn(conn: Conn, numeric: bool) -> str:
     local = endpoint(conn.local, conn.local_port, conn.protocol, numeric)
     server = endpoint(conn.server, conn.server_port, conn.protocol, numeric)
     timeout = f"{conn.timeout}s"
-    return f"[1]{protocol:<3} {timeout:<6} {conn.state:<11} {client:<18} {vip:<18} {local:<18} {server}\n"
+    lcore = 0 if conn.template else 1
+    return f"[{lcore}]{protocol:<3} {timeout:<6} {conn.state:<11} {client:<18} {vip:<18} {local:<18} {server}\n"
 
 
 def _laddrs(wire: Wire, request: Request, out: Writer) -> None:
@@ -155,6 +156,7 @@ def _laddrs(wire: Wire, request: Request, out: Writer) -> None:
             out(f"{'VIP:VPORT':<20} {'TOTAL':<8} {'SNAT_IP':<20} {'CONFLICTS':<10} {'CONNS':<10}\n")
         key = service.key
         vip = endpoint(key.address or (ANY6 if key.family == 6 else ANY4), key.port, key.protocol, numeric=True)
+        vip = vip if key.family else f"[(null)]:{key.port}"
         lines = [f"{vip:<20} {len(service.laddrs):<8} \n"]
         lines += [f"{'':<20} {'':<8} {laddr.ip.text:<20} {laddr.conflicts:<10} {laddr.conns:<10}\n" for laddr in service.laddrs]
         out("".join(lines))

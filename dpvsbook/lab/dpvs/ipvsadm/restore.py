@@ -12,14 +12,14 @@ from collections.abc import Iterator
 def lines(text: str) -> Iterator[list[str]]:
     """The words of each rule. Blank lines are passed over; the word `ipvsadm` is dropped wherever it stands.
 
-    A last line that ends in blanks instead of a line feed is lost.
+    A last line that ends in two or more blanks instead of a line feed is lost.
     """
     *whole, rest = text.split("\n")
     for line in whole:
         words = [word for word in line.split() if word != "ipvsadm"]
         if words:
             yield words
-    if rest and rest[-1] not in " \t\r":
+    if len(rest) - len(rest.rstrip(" \t\r")) < 2:
         words = [word for word in rest.split() if word != "ipvsadm"]
         if words:
             yield words
