@@ -20,8 +20,9 @@ def line(row: Row) -> str:
     """One row of the table."""
     if row.ours is None:
         return f"{row.what:<86} {row.note}"
-    ours = f"{row.ours:.3f} {row.unit}" if row.unit == "s" else f"{row.ours:.0f} {row.unit}"
-    theirs = "" if row.theirs is None else f"{row.theirs:.3f} {row.unit}"
+    digits = {"s": 3, "ms": 2}.get(row.unit, 0)
+    ours = f"{row.ours:.{digits}f} {row.unit}"
+    theirs = "" if row.theirs is None else f"{row.theirs:.{digits}f} {row.unit}"
     ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
     verdict = {True: f"{row.bound}: within", False: f"{row.bound}: BEYOND", None: row.bound}[row.within]
     return f"{row.what:<86} {ours:>10} {theirs:>10} {ratio:>7}  {'; '.join(part for part in (verdict, row.note) if part)}"
