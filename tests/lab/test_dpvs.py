@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from dpvsbook.lab.dpvs import Device, Dpvs, Flow, answers_arp, daemon, dpip, ipvsadm, traffic
-from dpvsbook.lab.dpvs.datapath import Decision
+from dpvsbook.lab.dpvs import Decision, Device, Dpvs, Flow, answers_arp, dpip, ipvsadm, traffic
 from dpvsbook.lab.dpvs.ip import of
 from dpvsbook.lab.dpvs.sockopt import Message
 
@@ -382,9 +381,6 @@ def test_versions():
     assert "IP Virtual Server version 1.9.10 (size=0)" in old.ok("ipvsadm -ln")
     assert old.ok("dpip -V") == "dpip-1.9-10\n"
     assert old.ok("dpip -v link show dpdk0").splitlines()[4] == "    " + " " * 32 + f"{'net_af_packet':<32}"
-    said: list[str] = []
-    assert daemon.main(old.dpvs, ["dpvs", "-v"], said.append, said.append) == 0
-    assert said[0].startswith("dpvs version: 1.9-10, build on ")
 
 
 CONFLICT = "The option 'service-address' conflicts with the 'connection' option in the 'list' command\n"

@@ -8,8 +8,9 @@ dpvs.settle(decision.conn, "served", traffic.http(decision.method, 4, 74, 155))
 
 from __future__ import annotations
 
-from dpvsbook.lab.dpvs.datapath import Decision, Endpoint, Flow, answers_arp
+from dpvsbook.lab.dpvs.datapath import answers_arp
 from dpvsbook.lab.dpvs.devices import Device
+from dpvsbook.lab.dpvs.flows import Decision, Endpoint, Flow
 from dpvsbook.lab.dpvs.process import Dpvs, Faults, Settings
 from dpvsbook.lab.dpvs.traffic import Exchange
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dpvsbook.lab.dpvs import errors, schedulers
-from dpvsbook.lab.dpvs.acl import AccessList, Entry
 from dpvsbook.lab.dpvs.ip import Ip
 from dpvsbook.lab.dpvs.process import Dpvs
 from dpvsbook.lab.dpvs.services import PROTOCOL_NAMES, Dest, Laddr, Service, ServiceKey, Settings
@@ -154,13 +153,3 @@ def delete_laddr(dpvs: Dpvs, key: ServiceKey, ip: Ip) -> None:
                 service.laddr_cursor -= 1
             return
     raise errors.Refused(errors.NOTEXIST)
-
-
-def add_entry(entries: AccessList, entry: Entry) -> None:
-    """Put somebody on a list."""
-    entries.add(entry)
-
-
-def delete_entry(entries: AccessList, entry: Entry) -> None:
-    """Take somebody from a list."""
-    entries.remove(entry)

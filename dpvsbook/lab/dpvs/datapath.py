@@ -7,70 +7,17 @@ Whoever is turned away gets no answer at all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dpvsbook.lab.dpvs import ip as ips
 from dpvsbook.lab.dpvs.addresses import Address
 from dpvsbook.lab.dpvs.conns import TIMEOUTS, Conn
 from dpvsbook.lab.dpvs.devices import Device
+from dpvsbook.lab.dpvs.flows import Decision, Endpoint, Flow
 from dpvsbook.lab.dpvs.ip import Ip
 from dpvsbook.lab.dpvs.process import Dpvs
-from dpvsbook.lab.dpvs.routes import Route
-from dpvsbook.lab.dpvs.routes6 import Route6
+from dpvsbook.lab.dpvs.routing import output
 from dpvsbook.lab.dpvs.services import PROTOCOLS, TCP, UDP, Dest, Laddr, Range, Service
-from dpvsbook.lab.dpvs.traffic import Exchange
 
-__all__ = ["Decision", "Endpoint", "Exchange", "Flow", "answers_arp", "deliver", "settle"]
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """An address and a port, as texts and numbers outside of DPVS have them."""
-
-    address: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """Packets of one flow as they arrive on a port. `protocol`: tcp, udp, sctp, icmp, icmpv6 (an echo: `source_port` is its id)."""
-
-    protocol: str
-    source: str
-    source_port: int
-    destination: str
-    port: int
-    device: str
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What becomes of a packet.
-
-    `verdict`: "forward" (by a service: to `server`, from `source`, out of `device`, the next hop's MAC is that of `next_hop`),
-    "route" (passed on unchanged), "local" (for an address of DPVS itself: it answers pings, nothing else) or "drop".
-    `reason` says why in words. `uoa`: it travels as protocol 248, which a real server without the uoa module refuses.
-    `synproxy`: the client's handshake is answered by DPVS before the real server is asked.
-    """
-
-    verdict: str
-    reason: str
-    method: str = ""
-    server: Endpoint | None = None
-    source: Endpoint | None = None
-    device: str = ""
-    next_hop: str = ""
-    conn: Conn | None = None
-    uoa: bool = False
-    synproxy: bool = False
-
-    @property
-    def forwarded(self) -> bool:
-        """Does a service take it?"""
-        return self.verdict == "forward"
+__all__ = ["answers_arp", "deliver", "output"]
 
 
 def answers_arp(dpvs: Dpvs, address: str, device: str) -> bool:
@@ -236,11 +183,6 @@ def _forward(dpvs: Dpvs, conn: Conn) -> Decision:
     )
 
 
-def output(dpvs: Dpvs, target: Ip) -> Route | Route6 | None:
-    """DPVS's way to an address."""
-    return dpvs.routes.output(target) if target.family == 4 else dpvs.routes6.output(target)
-
-
 def _without_service(dpvs: Dpvs, destination: Ip, device: Device) -> Decision:
     table = dpvs.routes if destination.family == 4 else dpvs.routes6
     if table.local(destination, device) is not None:
@@ -279,56 +221,3 @@ def _inside(limits: Range, ip: Ip, port: int) -> bool:
     if any(limits.high) and not limits.low <= ip.packed <= limits.high:
         return False
     return not limits.high_port or limits.low_port <= port <= limits.high_port
-
-
-_STATES = {
-    ("served", "fnat"): "TIME_WAIT",
-    ("served", "nat"): "TIME_WAIT",
-    ("served", "snat"): "TIME_WAIT",
-    ("served", "dr"): "FIN_WAIT",
-    ("served", "tunnel"): "FIN_WAIT",
-}
-
-
-def settle(dpvs: Dpvs, conn: Conn, outcome: str, exchange: Exchange) -> None:
-    """Book what came of a connection (or of the next part of it): counters grow, the state moves on.
-
-    `outcome`: "open" (established, stays), "served" (answered and closed), "refused" (reset), "silent" (no answer).
-    """
-    stats = conn.dest.stats
-    stats.packets_in += exchange.packets_in
-    stats.packets_out += exchange.packets_out
-    stats.bytes_in += exchange.bytes_in
-    stats.bytes_out += exchange.bytes_out
-    if conn.protocol == TCP:
-        if outcome == "open":
-            state = "TCP_EST"
-        elif outcome == "refused":
-            state = "TCP_CLOSE"
-        elif outcome == "silent":
-            state = "SYN_SENT" if conn.method == "snat" else "SYN_RECV"
-        else:
-            state = _STATES["served", conn.method]
-    elif conn.protocol == UDP:
-        state = "UDP_NORM" if exchange.packets_out and conn.method not in ("dr", "tunnel") else "UDP_ONEWAY"
-    else:
-        state = "ICMP_NORMAL"
-    dpvs.conns.enter(conn, state)
-    _count_ports(dpvs, conn, exchange)
-
-
-def _count_ports(dpvs: Dpvs, conn: Conn, exchange: Exchange) -> None:
-    outer = output(dpvs, conn.client)
-    inner = output(dpvs, conn.server)
-    if outer is not None:
-        counters = outer.device.counters
-        counters.packets_in += exchange.packets_in
-        counters.bytes_in += exchange.bytes_in + 14 * exchange.packets_in
-        counters.packets_out += exchange.packets_out
-        counters.bytes_out += exchange.bytes_out + 14 * exchange.packets_out
-    if inner is not None:
-        counters = inner.device.counters
-        counters.packets_out += exchange.packets_in
-        counters.bytes_out += exchange.bytes_in + 14 * exchange.packets_in
-        counters.packets_in += exchange.packets_out
-        counters.bytes_in += exchange.bytes_out + 14 * exchange.packets_out

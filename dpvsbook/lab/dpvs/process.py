@@ -23,7 +23,8 @@ from dpvsbook.lab.dpvs.services import ServiceTable
 
 if TYPE_CHECKING:
     from dpvsbook.lab.dpvs.conns import Conn
-    from dpvsbook.lab.dpvs.datapath import Decision, Exchange, Flow
+    from dpvsbook.lab.dpvs.flows import Decision, Flow
+    from dpvsbook.lab.dpvs.traffic import Exchange
 
 DEFAULT_IPC = "/var/run/dpvs.ipc"
 
@@ -107,7 +108,6 @@ class Settings:
 class _Objects:
     tunnels: dict[str, Tunnel] = field(default_factory=dict)
     schedules: list[TcSchedule] = field(default_factory=list)
-    kni_flows: list[tuple[str, str]] = field(default_factory=list)
     iftraf: bool = False
 
 
@@ -202,7 +202,7 @@ class Dpvs:
         return datapath.deliver(self, flow)
 
     def settle(self, conn: Conn, outcome: str, exchange: Exchange) -> None:
-        """Book what came of a connection; see dpvsbook.lab.dpvs.datapath."""
-        from dpvsbook.lab.dpvs import datapath
+        """Book what came of a connection; see dpvsbook.lab.dpvs.accounting."""
+        from dpvsbook.lab.dpvs import accounting
 
-        datapath.settle(self, conn, outcome, exchange)
+        accounting.settle(self, conn, outcome, exchange)

@@ -9,7 +9,7 @@ from dpvsbook.lab.dpvs import control_ipvs as control
 from dpvsbook.lab.dpvs import control_net, errors
 from dpvsbook.lab.dpvs.acl import Entry
 from dpvsbook.lab.dpvs.ip import ANY4, ANY6, Ip
-from dpvsbook.lab.dpvs.ipvsadm.request import GiveUp, Request
+from dpvsbook.lab.dpvs.ipvsadm.request import Request
 from dpvsbook.lab.dpvs.process import Dpvs
 from dpvsbook.lab.dpvs.services import Dest, Settings
 from dpvsbook.lab.dpvs.sockopt import Message, Wire, Writer
@@ -160,8 +160,3 @@ _SENDERS: dict[str, Callable[[Wire, Request, Writer], None]] = {
     "O": _allow,
     "Y": _disallow,
 }
-
-
-def stop(message: str = NO_ERROR, status: int = 1) -> GiveUp:
-    """The end of a listing that failed."""
-    return GiveUp(status, message)
