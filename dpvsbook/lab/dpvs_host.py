@@ -26,14 +26,7 @@ POOLS = 353
 PID_FILE = "/var/run/dpvs.pid"
 COMMAND = "/usr/sbin/dpvs -c /etc/dpvs.conf -p /var/run/dpvs.pid -x {ipc} -- -l 0-1 --no-pci --file-prefix={name}"
 
-HELP = """
-Usage: dpvs DPVS application options:
-   -v, --version           display DPVS version info
-   -c, --conf FILE         specify config file for DPVS
-   -p, --pid-file FILE     specify pid file of DPVS process
-   -x, --ipc-file FILE     specify unix socket file for ipc communication between DPVS and Tools
-   -h, --help              display DPVS help info
-"""
+HELP = "\nUsage: dpvs [-v] [-h] [-c CONF] [-p PID-FILE] [-x IPC-FILE] -- EAL-OPTIONS\n"
 
 Main = Callable[[Dpvs | None, list[str], str, Callable[[str], None], Callable[[str], None], Mapping[str, str]], int]
 
