@@ -27,13 +27,15 @@ LAYERS = (
     ("records",),
     ("plan",),
     ("facts",),
+    ("building",),
+    ("conf",),
     ("hosts",),
     ("params",),
     ("secrets",),
     ("errors",),
 )
 """Top to bottom. The lab stands beside them: it may use params, facts' spelling and errors, and only the command may use it."""
-LAB_MAY_USE = {"params", "errors", "secrets", "hosts", "facts", "lab"}
+LAB_MAY_USE = {"params", "errors", "secrets", "hosts", "facts", "conf", "lab"}
 
 
 def layer(module: str) -> int | None:
