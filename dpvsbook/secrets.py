@@ -50,9 +50,15 @@ def resolve(reference: str) -> str:
                 raise SecretError(f"the secret {reference} can be read by others", remedy=f"chmod 600 {path}")
             value = path.read_text().removesuffix("\n")
         except OSError as error:
-            raise SecretError(f"the secret {reference} can't be read: {error.strerror}") from error
+            raise SecretError(
+                f"the secret {reference} can't be read: {error.strerror}", remedy=f"Put it there, readable by you alone: {path}"
+            ) from error
+        except UnicodeDecodeError:
+            raise SecretError(f"the secret {reference} is not UTF-8 text", remedy="Write it as text; a binary key can be base64.") from None
+        if not value:
+            raise SecretError(f"the secret {reference} is empty", remedy=f"Put it there, readable by you alone: {path}")
     else:
-        raise SecretError("a secret is written as env:NAME or file:PATH, never as itself")
+        raise SecretError("a secret is written as env:NAME or file:PATH, never as itself", remedy="export NAME=…, then write env:NAME.")
     with _lock:
         _known.add(value)
     return value

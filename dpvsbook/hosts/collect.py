@@ -12,6 +12,8 @@ OnOutput = Callable[[str, str, str], None]
 """Called with the command's text, "stdout" or "stderr", and a line, as soon as it is whole."""
 
 STREAMS = ("stdout", "stderr")
+PART = 1 << 16
+"""Characters that are kept of a command whose end was not heard."""
 
 
 class Collector:
@@ -97,7 +99,7 @@ class Collector:
         if not self.began or i >= len(self.commands):
             return None
         out = self._outputs[i][0] if i < len(self._outputs) else self._splitters[0].rest
-        return Result(self.commands[i].text, None, out, self.said, 0.0, self._since or time.time())
+        return Result(self.commands[i].text, None, out[:PART], self.said[:PART], 0.0, self._since or time.time())
 
     @property
     def said(self) -> str:

@@ -18,9 +18,9 @@ from dpvsbook import secrets
 from dpvsbook.errors import HostError
 from dpvsbook.hosts import files
 from dpvsbook.hosts.collect import Collector, OnOutput
-from dpvsbook.hosts.errors import CommandTimeout, ConnectionLost, OutputTooLong, ShellEnded, ShellRefused, SudoRefused
+from dpvsbook.hosts.errors import CommandTimeout, ConnectionLost, Interrupted, OutputTooLong, ShellEnded, ShellRefused, SudoRefused
 from dpvsbook.hosts.keys import fingerprint
-from dpvsbook.hosts.session import Session, connect
+from dpvsbook.hosts.session import Session, connect, start
 from dpvsbook.hosts.target import Target
 from dpvsbook.hosts.wire import Command, Result, Shell, script
 
@@ -34,7 +34,7 @@ ASKED_ROOT = (
     ' else exec sudo -S -p "" sh -s; fi'
 )
 CHUNK = 1 << 16
-LONGEST = 256 << 20
+LONGEST = 128 << 20
 """Bytes that one command may print on a stream: more is a mistake, and would fill the memory here."""
 
 ENDING_SECONDS = 5.0
@@ -130,9 +130,14 @@ class Host:
         channel = self._channel()
         self.round_trips += 1
         writer = threading.Thread(target=_send, args=(channel, opening, script(commands, mark, lock=lock, guard=guard)), daemon=True)
+        batch = Collector(self.name, commands, mark, on_output)
         try:
             writer.start()
-            return self._collect(channel, Collector(self.name, commands, mark, on_output), timeout, inactivity)
+            return self._collect(channel, batch, timeout, inactivity)
+        except (Interrupted, KeyboardInterrupt):
+            if self._on_result is not None and batch.open is not None:
+                self._on_result(self, batch.open)
+            raise
         finally:
             channel.close()
 
@@ -147,13 +152,9 @@ class Host:
                         self._session.close()
                     self._session = connect(self.target)
                 session = self._session
-            # Paramiko waits for the answer to exec without an end: a host that froze in between must not hold us for ever.
-            watch = threading.Timer(2 * self.target.connect_timeout, session.close)
-            watch.daemon = True
-            watch.start()
             try:
                 channel = session.transport.open_session(timeout=self.target.connect_timeout)
-                channel.exec_command(self._shell())
+                start(session.transport, channel, self._shell())
             except (paramiko.SSHException, EOFError, OSError) as error:
                 refused = isinstance(error, paramiko.ChannelException) and session.transport.is_active()
                 if not refused:  # other threads' batches may be on it: it is closed only where it is of no use to them either
@@ -162,12 +163,10 @@ class Host:
                     raise HostError(
                         self.name,
                         f"no shell to be had: {error or type(error).__name__}",
-                        remedy="Does sshd there allow sessions (MaxSessions, ForceCommand), and is the host not out of memory?",
+                        remedy="Does sshd there allow sessions (MaxSessions), and is the host not out of memory?",
                     ) from error
             else:
                 return channel
-            finally:
-                watch.cancel()
         raise AssertionError  # not reached: the second failure is raised
 
     def _shell(self) -> str:
@@ -215,9 +214,10 @@ class Host:
     def _explain_end(self, channel: paramiko.Channel, batch: Collector) -> NoReturn:
         """Why nothing more comes: the shell there never was one, it ended early, or the connection was cut."""
         channel.status_event.wait(ENDING_SECONDS)
-        code = channel.exit_status if channel.status_event.is_set() else -1
+        ended = channel.exit_status >= 0 or (channel.transport is not None and channel.transport.is_active())
         last = batch.said.splitlines()[-1] if batch.said else ""
-        if not batch.began and code >= 0:
+        how = (f"exit {channel.exit_status}" if channel.exit_status >= 0 else "killed, or never begun") + (f", {last!r}" if last else "")
+        if not batch.began and ended:
             sudo = [line for line in batch.said.splitlines() if "sudo" in line]
             if sudo:
                 raise SudoRefused(
@@ -228,15 +228,13 @@ class Host:
                 )
             raise ShellRefused(
                 self.name,
-                f"logged in, and no POSIX shell answered (exit {code}{f', {last!r}' if last else ''})",
-                remedy=f"Give {self.target.user} a login shell there that runs `sh -s`; nologin or a menu can't be worked with.",
+                f"logged in, and no POSIX shell answered ({how})",
+                remedy=f"Give {self.target.user} a login shell there that runs `sh -s`; nologin, a menu or ForceCommand is none.",
             )
-        if self._on_result is not None and batch.open is not None:
-            self._on_result(self, batch.open)
-        if code >= 0:
+        if ended:
             raise ShellEnded(
                 self.name,
-                f"the shell there ended (exit {code}{f', {last!r}' if last else ''})",
+                f"the shell there ended ({how})",
                 *batch.state,
                 remedy="Was it killed, or out of memory? Run again: it looks first, and only what is missing is sent.",
             )

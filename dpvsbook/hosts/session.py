@@ -91,6 +91,23 @@ def greet(target: Target, through: Session | None = None) -> Session:
     return session
 
 
+def start(transport: paramiko.Transport, channel: paramiko.Channel, command: str) -> None:
+    """Ask for a command to be run, and don't wait for the answer: what it is fed may follow at once, which saves a round trip.
+
+    `Channel.exec_command` without its waiting (which also has no time limit). A refusal closes the channel, and so ends the streams.
+    """
+    import paramiko
+
+    request = paramiko.Message()
+    request.add_byte(paramiko.common.cMSG_CHANNEL_REQUEST)
+    request.add_int(channel.remote_chanid)
+    request.add_string("exec")
+    request.add_boolean(True)
+    request.add_string(command)
+    channel._event_pending()  # type: ignore[attr-defined]
+    transport._send_user_message(request)  # type: ignore[attr-defined]
+
+
 def _signatures(kind: str) -> tuple[str, ...]:
     """The names by which a key type is agreed upon."""
     return ("rsa-sha2-512", "rsa-sha2-256") if kind == "ssh-rsa" else (kind,)

@@ -80,7 +80,8 @@ def _sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {' '.join((folder / 'host.pub').read_text().split()[:2])}\n")
     (folder / "config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/id.pub\nStrictModes no\nUsePAM no\n"
-        f"PidFile none\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nSetEnv PATH={folder}/bin:{os.environ['PATH']}\n"
+        f"PidFile none\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+        f"SetEnv PATH={folder}/bin:{os.environ['PATH']} HOME={folder}\n"  # no login files of whoever runs the tests
     )
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(folder / "config")], stdout=log, stderr=log)

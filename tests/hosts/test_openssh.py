@@ -5,6 +5,8 @@ from __future__ import annotations
 import getpass
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -130,10 +132,13 @@ def test_a_dropped_idle_connection_is_made_anew(sshd: Sshd, host: Host) -> None:
 
 
 def test_a_command_that_hangs(host: Host) -> None:
+    told: list[Result] = []
+    host._on_result = lambda _, result: told.append(result)
     with pytest.raises(hosts.CommandTimeout, match=r"real: nothing was heard for 1 s while `sleep 9` ran") as caught:
         host.run([Command(("echo", "x")), Command(("sleep", "9")), Command(("echo", "y"))], inactivity=1)
     assert [r.stdout for r in caught.value.results] == ["x\n"]
     assert caught.value.not_run == ("echo y",)
+    assert [(r.command, r.exit) for r in told] == [("echo x", 0), ("sleep 9", None)]
     assert host.run([Command(("echo", "on"))])[0].stdout == "on\n"
 
 
@@ -257,7 +262,6 @@ def test_a_jump_host_that_reaches_nothing(sshd: Sshd) -> None:
 
 
 def test_a_proxy_command(sshd: Sshd) -> None:
-    import sys
 
     relay = sshd.folder / "relay.py"
     relay.write_text(
@@ -335,3 +339,25 @@ def test_known_hosts_is_read_as_ssh_reads_it(sshd: Sshd, tmp_path: Path, line: s
         with pytest.raises(error) as caught:
             host.run([Command(("true",))])
         assert getattr(caught.value, "exit_code", 0) == 5
+
+
+# -- Ctrl-C
+
+
+def test_ctrl_c_ends_the_batch_and_gives_the_lock_back(sshd: Sshd, tmp_path: Path) -> None:
+    """As a person at a terminal: the run ends at once, and the host's shell when it next wants to say something."""
+    gate, pid = tmp_path / "gate", tmp_path / "pid"
+    text = (
+        "import sys\nfrom dpvsbook.hosts import Host, Shell, Target\nfrom dpvsbook.params import Ssh\nfrom pathlib import Path\n"
+        f"slow = Shell('echo $$ >{pid}.new; mv {pid}.new {pid}; while [ ! -e {gate} ]; do sleep 0.02; done', name='slow')\n"
+        f"real = Target.resolve('real', Ssh(), Path({str(sshd.config())!r}))\n"
+        "with Host('real', real, on_result=lambda _, r: print(r.command, r.exit)) as h:\n"
+        "    try:\n        h.run([slow], lock='ann@desk run 1')\n    except KeyboardInterrupt:\n        print('over')\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
+    wait_for(pid.exists, 30)
+    held = next(lock for lock in LOCKS if lock.exists())
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20)[0] == "slow None\nover\n"
+    gate.touch()
+    wait_for(lambda: not held.exists())

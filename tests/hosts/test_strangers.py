@@ -6,6 +6,8 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +72,35 @@ def test_one_that_speaks_http() -> None:
 def test_one_that_hangs_up() -> None:
     with server(lambda connection: connection.close()) as found:
         assert "127.0.0.1" in said(found)
+
+
+def test_one_that_lets_us_in_and_runs_nothing(tmp_path: Path) -> None:
+    import paramiko
+
+    class Refusing(paramiko.ServerInterface):
+        def check_auth_publickey(self, *_: object) -> int:
+            return paramiko.AUTH_SUCCESSFUL
+
+        def get_allowed_auths(self, *_: object) -> str:
+            return "publickey"
+
+        def check_channel_request(self, *_: object) -> int:
+            return paramiko.OPEN_SUCCEEDED
+
+    held = []
+    key = paramiko.ECDSAKey.generate()
+    key.write_private_key_file(str(tmp_path / "id"))
+
+    def refuse(connection: socket.socket) -> None:
+        transport = paramiko.Transport(connection)
+        transport.add_server_key(key)
+        transport.start_server(server=Refusing())
+        held.append(transport)
+
+    with server(refuse) as found:
+        found = replace(found, known_hosts=(tmp_path / "known_hosts",), identity_files=(str(tmp_path / "id"),), connect_timeout=10)
+        hosts.trust(found, hosts.offered_key(found))
+        with Host("lb1", found) as host, pytest.raises(hosts.ShellRefused, match="no POSIX shell answered"):
+            host.run([Command(("true",))])
+    for transport in held:
+        transport.close()
