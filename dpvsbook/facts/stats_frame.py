@@ -1,7 +1,7 @@
 """A big `--stats --exact` as a data frame, quickly and still strictly.
 
 One expression has to cover the text to the last byte, so every line has a name and five numbers where they belong, and the columns
-can be cut out of the whole text at once, without an object per row. What it doesn't cover (`123M`, IPv6 marks, 19 digits, or a line
+can be cut out of the whole text at once, without an object per line. What it doesn't cover (`123M`, IPv6 marks, 19 digits, or a line
 that is wrong) goes to `ipvsadm_stats.parse`, which knows it or names the line.
 """
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dpvsbook.facts.ipvs import canonical_match
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from dpvsbook.facts.ipvsadm_stats import StatsService
@@ -26,6 +27,7 @@ _NUMBERS = r"(?: ++[0-9]{1,18}+){5}"
 _ROWS = re.compile(
     rf"(?:(?:(?:TCP|UDP|SCTP|ICMP|ICMPv6)  {_ENDPOINT}|MATCH [!-~]++|FWM  [0-9]+){_NUMBERS}\n(?:  -> {_ENDPOINT}{_NUMBERS}\n)*+)*+", re.A
 )
+_SERVER = re.compile(r"\n  -> ([!-~]+)")
 _HEAD = re.compile(
     r"(?:IP Virtual Server version \d+\.\d+\.\d+ \(size=\d+\)\n)?Prot LocalAddress:Port {15}Conns   InPkts  OutPkts  InBytes OutBytes\n"
     r"  -> RemoteAddress:Port\n",
@@ -53,36 +55,47 @@ def _cut(text: str) -> dict[str, Any] | None:
         text += "\n"
     if head.end() == len(text) or _ROWS.fullmatch(text, head.end()) is None:
         return None
-    lines = text[head.end() : -1].split("\n")
-    names, numbers = _halves(lines)
-    starts = np.flatnonzero(np.array([line[0] != " " for line in lines], dtype=bool))
-    sizes = np.diff(np.append(starts, len(lines)))
-    # A service's name is the second word; the width of the first varies.
-    services = [lines[i].split(None, 2)[:2] for i in starts.tolist()]
+    body = text[head.end() :]
+    raw = np.frombuffer(body.encode("ascii"), dtype=np.uint8)
+    ends = np.flatnonzero(raw == ord("\n"))
+    begins = np.concatenate(([0], ends[:-1] + 1))
+    if (ends - begins).min() <= WIDTH:
+        return None
+    values = np.fromstring(_without_names(raw, begins), dtype=np.int64, sep=" ")
+    if len(values) != 5 * len(begins):  # some stand before column 33
+        return None
+    starts = np.flatnonzero(raw[begins] != ord(" "))
+    sizes = np.diff(np.append(starts, len(begins)))
+    services = [body[begin:end] for begin, end in zip(begins[starts].tolist(), ends[starts].tolist(), strict=True)]
+    kinds = [line[: line.index(" ")] for line in services]
+    titles = [line.split(None, 2)[1] for line in services]
     try:
-        titles = [canonical_match(name) if kind == "MATCH" else name for kind, name in services]
+        if "MATCH" in kinds:
+            titles = [canonical_match(name) if kind == "MATCH" else name for kind, name in zip(kinds, titles, strict=True)]
     except ValueError:
         return None
-    servers = np.array(names, dtype=object)
-    servers[starts] = ""
+    servers = np.full(len(begins), "", dtype=object)
+    servers[np.delete(np.arange(len(begins)), starts)] = _SERVER.findall(body)
     columns: dict[str, Any] = {
-        "protocol": np.repeat(np.array([kind.lower() for kind, _ in services], dtype=object), sizes),
+        "protocol": np.repeat(np.array([kind.lower() for kind in kinds], dtype=object), sizes),
         "service": np.repeat(np.array(titles, dtype=object), sizes),
         "server": servers,
     }
-    values = np.fromstring(numbers, dtype=np.int64, sep=" ").reshape(len(lines), 5)
-    return columns | {column: values[:, i] for i, column in enumerate(COLUMNS[3:])}
+    table = values.reshape(-1, 5)
+    return columns | {column: table[:, i] for i, column in enumerate(COLUMNS[3:])}
 
 
-def _halves(lines: Sequence[str]) -> tuple[list[str], str]:
-    """The real servers' names, and all the numbers. A name is padded to column 33; only a longer one moves the numbers to the right."""
-    numbers = "\n".join([line[WIDTH:] for line in lines])
-    if numbers.count("\n ") == len(lines) - 1 and numbers[0] == " ":
-        return [line[5:WIDTH].rstrip() for line in lines], numbers
-    ends = [line.index(" ", WIDTH) for line in lines]
-    return [line[5:end].rstrip() for line, end in zip(lines, ends, strict=True)], "\n".join(
-        [line[end:] for line, end in zip(lines, ends, strict=True)]
-    )
+def _without_names(raw: np.ndarray[Any, np.dtype[np.uint8]], begins: np.ndarray[Any, np.dtype[np.int64]]) -> bytes:
+    """The text with spaces where the names are. A name is padded to column 33; only a longer one moves the numbers to the right."""
+    blank = raw.copy()
+    for column in range(WIDTH):
+        blank[begins + column] = ord(" ")
+    column, longer = WIDTH, begins[raw[begins + WIDTH] != ord(" ")]
+    while len(longer):
+        blank[longer + column] = ord(" ")
+        column += 1
+        longer = longer[raw[longer + column] != ord(" ")]
+    return blank.tobytes()
 
 
 def _rows(services: Sequence[StatsService]) -> dict[str, list[object]]:
