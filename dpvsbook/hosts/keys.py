@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dpvsbook.errors import HostError, Unreachable
+from dpvsbook.hosts.errors import HostKeyChanged, HostKeyRevoked
 from dpvsbook.hosts.target import Target
 
 
@@ -111,7 +112,15 @@ def offered_key(target: Target) -> HostKey:
 
 
 def trust(target: Target, key: HostKey) -> Path:
-    """Pin the key in the first known_hosts file in use, and say which that is. The caller has shown it to a person. Raises HostError."""
+    """Pin the key in the first known_hosts file in use, and say which that is. The caller has shown it to a person.
+
+    Raises HostKeyChanged where another of its kind is pinned (a yes to a question is not enough to replace it), HostKeyRevoked, HostError.
+    """
+    for line in pinned(target):
+        if line.revoked and line.key == key:
+            raise HostKeyRevoked(target.name, target.where, key.fingerprint, line.file)
+        if not line.revoked and line.key.kind == key.kind and not is_known(target, key):
+            raise HostKeyChanged(target.name, target.where, key.fingerprint, line.key.fingerprint, line.file)
     file = target.known_hosts[0]
     try:
         if file == Path("/dev/null"):

@@ -341,6 +341,28 @@ def test_known_hosts_is_read_as_ssh_reads_it(sshd: Sshd, tmp_path: Path, line: s
         assert getattr(caught.value, "exit_code", 0) == 5
 
 
+def test_trust_replaces_nothing(sshd: Sshd, tmp_path: Path) -> None:
+    import asyncssh
+
+    known = tmp_path / "known_hosts"
+    found = Target.resolve("real", Ssh(), sshd.config(f"Host real\n  UserKnownHostsFile {known}\n"))
+    key = hosts.offered_key(found)
+    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
+    known.write_text(f"{found.where} {other}")
+    with pytest.raises(hosts.HostKeyChanged, match=r"ssh-keygen -f .*known_hosts -R"):
+        hosts.trust(found, key)
+    known.write_text(f"@revoked * {key.kind} {key.text}")
+    with pytest.raises(hosts.HostKeyRevoked):
+        hosts.trust(found, key)
+    known.write_text("other ssh-ed25519 AAAA")  # without its line feed
+    hosts.trust(found, key)
+    assert hosts.is_known(found, key)
+    assert len(known.read_text().splitlines()) == 2
+    nowhere = Target.resolve("real", Ssh(), sshd.config("Host real\n  UserKnownHostsFile /dev/null\n"))
+    with pytest.raises(HostError, match="can't be pinned"):
+        hosts.trust(nowhere, key)
+
+
 # -- Ctrl-C
 
 
