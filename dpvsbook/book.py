@@ -20,7 +20,7 @@ from dpvsbook.facts import director as director_facts
 from dpvsbook.facts.director import DirectorState
 from dpvsbook.hosts import Command, ConnectionLost, Host, HostsFailed, Outcome, Result, Shell, Target, together
 from dpvsbook.params import Director, Params
-from dpvsbook.plan import Argv, Plan, Step, compile_commands
+from dpvsbook.plan import Argv, Change, Plan, Step, compile_commands
 from dpvsbook.records import Record
 from dpvsbook.views import LooksView, OpenView, StepView, VerdictView
 
@@ -182,13 +182,14 @@ class Book:
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
             left = towards(self.look(site))
+        missing = _keys(left)
         self.record.event(
             "apply",
             step=step.name,
             director=plan.director,
             commands=len(sent),
             seconds=round(time.monotonic() - started, 3),
-            changes=[{**change.as_json(), "result": "not there" if change.key in _keys(left) else "read back"} for change in plan.changes],
+            changes=[_result(change, "not there" if change.key in missing else "read back") for change in plan.changes],
         )
         self.record.event("readback", step=step.name, director=plan.director, empty=not left)
         if left:
@@ -228,7 +229,7 @@ class Book:
             known=[result.command for result in lost.results[:commands]],
             unknown=lost.unknown,
             not_run=list(lost.not_run)[: max(0, commands - len(lost.results) - 1)],
-            changes=[{**change.as_json(), "result": "not known"} for change in plan.changes],
+            changes=[_result(change, "not known") for change in plan.changes],
         )
 
     def _note_plan(self, step: Step, plan: Plan) -> None:
@@ -495,6 +496,11 @@ def _explain(site: Site, argv: Argv, result: Result) -> DpvsbookError:
         )
     said = (result.stderr or result.stdout).strip() or "nothing"
     return HostError(name, f"`{text}` ended with {result.exit} and said: {said}")
+
+
+def _result(change: Change, result: str) -> dict[str, str]:
+    """What became of a change; what it was stands in the "plan" event before."""
+    return {"kind": change.kind, "key": change.key, "result": result}
 
 
 def _keys(plan: Plan) -> set[str]:

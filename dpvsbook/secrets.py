@@ -73,6 +73,11 @@ def learn(params: HasJson) -> None:
             continue
 
 
+def any_known() -> bool:
+    """Is there anything to scrub at all?"""
+    return bool(_known)
+
+
 def scrub(text: str) -> str:
     """The text without any secret that this process knows."""
     with _lock:

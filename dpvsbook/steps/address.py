@@ -6,6 +6,7 @@ and a DR real server doesn't answer the VIP, which it owns itself (reference F35
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from dataclasses import dataclass
 
@@ -70,6 +71,7 @@ class AddressKind:
         return f"{cidr} is not on {device} yet"
 
 
+@functools.cache
 def host_cidr(address: str) -> str:
     """The address with the prefix length of a single host: /32 or /128."""
     return f"{address}/{ipaddress.ip_address(address).max_prefixlen}"
