@@ -1,0 +1,100 @@
+"""The dpvs.conf that the params ask for: what a site's own file has stays, what the params say about ports and workers goes over it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dpvsbook.conf.items import Value
+from dpvsbook.conf.memory import need_mb
+from dpvsbook.conf.model import Bond, Conf, Device, Queues, Worker
+
+if TYPE_CHECKING:
+    from dpvsbook.params import Director
+
+LEAST_CONNS = 65536
+START: dict[str, Value] = {
+    "global_defs.log_level": "WARNING",
+    "global_defs.log_file": "/var/log/dpvs.log",
+    "ctrl_defs.lcore_msg.sync_msg_timeout_us": 20_000,  # with the default, 2,000, reads fail now and then (transcript 20)
+}
+"""What a file begins with where a site has none."""
+
+
+def desired(director: Director, existing: Conf | None = None, *, kni: bool | None = None) -> Conf:
+    """The conf of a director. `existing` is the site's; its other settings, and its devices' and workers' own, are kept where they fit.
+
+    `kni`: None leaves it as the site has it.
+    """
+    start = director.start
+    slaves = start.workers if start else 1
+    flow, redirect = (start.flow, start.redirect) if start else (True, False)
+    names = _ports(director)
+    values: dict[str, Value] = dict(existing.values if existing else START)
+    values["sa_pool.flow_enable"] = flow
+    values["ipvs_defs.conn.redirect"] = redirect
+    if kni is not None:
+        values["global_defs.kni"] = kni
+    workers = _workers(existing, slaves, names)
+    devices = tuple(_device(name, existing, director, _queues_of(workers, names)) for name in _devices(director))
+    made = Conf(values, devices, _bonds(director, existing), workers)
+    return made if existing else _sized(made, start.hugepages_mb if start else None, len(director.lips))
+
+
+def _sized(conf: Conf, have_mb: int | None, lips: int) -> Conf:
+    """Pools for a first file: the packet pool four times what the queues can hold, few connections where memory is short."""
+    held = sum(len(q.rx) * 256 + len(q.tx) * 512 for w in conf.workers for q in w.queues) + 256 * len(conf.workers)
+    pool = max(65535, (1 << (held * 4).bit_length()) - 1)
+    sized = conf.with_values(netif_defs__pktpool_size=pool)
+    short = have_mb is not None and have_mb < need_mb(sized, lips) + 4096
+    return sized.with_values(ipvs_defs__conn__conn_pool_size=LEAST_CONNS) if short else sized
+
+
+def _devices(director: Director) -> tuple[str, ...]:
+    """The blocks in the order in which DPDK finds the ports: by PCI address, bonds' members among them."""
+    bonds = {bond.name: bond for bond in director.bonds}
+    found: list[tuple[str, str]] = []
+    for device in director.devices:
+        if device.name in bonds:
+            found += [(slave.pci or "", slave.name) for slave in bonds[device.name].slaves]
+        else:
+            found.append((device.pci or "", device.name))
+    return tuple(name for _, name in (sorted(found) if all(address for address, _ in found) else found))
+
+
+def _ports(director: Director) -> tuple[str, ...]:
+    """What workers have queues of: bonds rather than their members."""
+    return tuple(device.name for device in director.devices)
+
+
+def _queues_of(workers: tuple[Worker, ...], names: tuple[str, ...]) -> int:
+    return sum(len(queues.rx) for worker in workers for queues in worker.queues if queues.port == names[0])
+
+
+def _device(name: str, existing: Conf | None, director: Director, queues: int) -> Device:
+    old = next((d.values for d in existing.devices if d.name == name), None) if existing else None
+    values: dict[str, Value] = dict(old) if old is not None else {"rx.rss": "all", "promisc_mode": True}
+    values |= {"rx.queue_number": queues, "tx.queue_number": queues}
+    of = next((d for d in director.devices if d.name == name), None)
+    if of is not None:
+        if of.mtu != values.get("mtu", 1500):
+            values["mtu"] = of.mtu
+        if of.kni is not None:
+            values["kni_name"] = of.kni
+    return Device(name, values)
+
+
+def _bonds(director: Director, existing: Conf | None) -> tuple[Bond, ...]:
+    made = []
+    for bond in director.bonds:
+        old = next((b.values for b in existing.bonds if b.name == bond.name), {}) if existing else {}
+        slaves = tuple(slave.name for slave in bond.slaves)
+        made.append(Bond(bond.name, slaves, {**old, "mode": bond.mode, "primary": bond.primary or slaves[0]}))
+    return tuple(made)
+
+
+def _workers(existing: Conf | None, slaves: int, names: tuple[str, ...]) -> tuple[Worker, ...]:
+    """The site's own workers where they are as many and have the same ports, which may hold an operator's layout of queues; else anew."""
+    if existing and len(existing.slaves) == slaves and all({q.port for q in w.queues} == set(names) for w in existing.slaves):
+        return existing.workers
+    new = [Worker(f"cpu{i + 1}", "slave", i + 1, tuple(Queues(name, (i,), (i,)) for name in names)) for i in range(slaves)]
+    return (Worker("cpu0", "master", 0), *new)
