@@ -179,9 +179,10 @@ def plan_conf(params: Params, director: Director, state: SetupState) -> HostPlan
     file = state.files.get(conf_path(director))
     if file is not None:
         notes += [f"The file there: {f}" for f in validate(file.text, machine(params, director, state)) if f.severity == "error"]
-    if refused or (old == new and file is not None and not parse_lenient(file.text).problems):
-        return HostPlan("conf", director.name, (), tuple(refused), tuple(notes))  # the same values in another's words stay as they are
     differences = diff(old, new) if old else ()
+    same = old is not None and not differences and file is not None and not parse_lenient(file.text).problems
+    if refused or same:  # the same values in somebody's own words stay as they are
+        return HostPlan("conf", director.name, (), tuple(refused), tuple(notes))
     what = needs(differences)
     reason = "there is none" if old is None else "; ".join(map(str, differences)) or "the same values, in a form that dpvs reads otherwise"
     if what == "restart":

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from dpvsbook.conf.__main__ import main
 from dpvsbook.conf.parse import ConfSyntax, parse
 from dpvsbook.conf.validate import BadConf, require, validate
 from dpvsbook.conf.write import write
@@ -138,3 +141,17 @@ def test_require_raises_with_every_error():
         require(BASE.replace("        queue_number", "        promisc_mod\n        queue_number", 1))
     assert caught.value.exit_code == 4
     assert require(BASE) == small()
+
+
+def test_as_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    old, new = tmp_path / "old.conf", tmp_path / "new.conf"
+    old.write_text(BASE)
+    new.write_text(write(small(ipvs_defs__conn__conn_init_timeout=5)))
+    assert main([str(old), "--", "-l", "0-1"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main([str(old), str(new)]) == 0
+    assert capsys.readouterr().out == "ipvs_defs.conn.conn_init_timeout: 3 -> 5 (reload)\nneeds: reload\n"
+    assert main([str(old), "--", "-l", "0"]) == 4
+    assert f"{old}:" in capsys.readouterr().out
+    assert main([str(tmp_path / "none")]) == 4
+    assert main([]) == 4
