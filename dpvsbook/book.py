@@ -18,7 +18,7 @@ from dpvsbook import params as params_module
 from dpvsbook.errors import DpvsbookError, HostError, NotConverged, ParamsError, PlanError
 from dpvsbook.facts import director as director_facts
 from dpvsbook.facts.director import DirectorState
-from dpvsbook.hosts import Command, ConnectionLost, Host, HostsFailed, Outcome, Result, Shell, Target, together
+from dpvsbook.hosts import Command, Host, HostsFailed, Interrupted, Outcome, Result, Shell, Target, together
 from dpvsbook.params import Director, Params
 from dpvsbook.plan import Argv, Change, Plan, Step, compile_commands
 from dpvsbook.records import Record
@@ -210,7 +210,7 @@ class Book:
                     lock=self._holder(),
                     guard=(Shell(guard_script(site.director)), director_facts.fingerprint(site.outputs)),
                 )
-            except ConnectionLost as lost:
+            except Interrupted as lost:
                 self._note_lost(site, step, plan, lost, len(commands))
                 raise
             except PlanError:
@@ -221,7 +221,7 @@ class Book:
             remedy="See who else is at work there (keepalived, another operator), then run again.",
         )
 
-    def _note_lost(self, site: Site, step: Step, plan: Plan, lost: ConnectionLost, commands: int) -> None:
+    def _note_lost(self, site: Site, step: Step, plan: Plan, lost: Interrupted, commands: int) -> None:
         self.record.event(
             "lost",
             step=step.name,

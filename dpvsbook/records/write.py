@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
+from dpvsbook import __version__
 from dpvsbook.records import files, journal
 from dpvsbook.records.assemble import assemble
 from dpvsbook.records.files import RecordError
@@ -42,6 +43,8 @@ EXIT_CODES: Mapping[str, int] = {
     "unreachable": 5,
 }
 FORMAT = 1
+LASTING = frozenset({"applying", "apply", "lost", "readback", "error", "verdict"})
+"""The events around a change, and the end. The others reach the disk with the next of these, or when the system writes them."""
 _JOURNAL_TEXT = 2000  # a command's text in the journal; the log has the whole of it
 
 
@@ -127,7 +130,7 @@ class Record:
             "params_file": str(params_file),
             "params_sha256": params_sha256,
             "params": params,
-            "tools": _tools(),
+            "tools": {"dpvsbook": __version__, "python": platform.python_version()},  # finish has all of them
             **more,
         }
         record.write_json("record.json", header)
@@ -145,8 +148,8 @@ class Record:
     # -- as the run goes
 
     def event(self, kind: str, **data: Any) -> None:
-        """Appends one event to the journal; on disk when this returns, except that a command waits for the next event of another kind."""
-        files.append(self.path / journal.NAME, journal.line(kind, data), sync=kind != "command")
+        """Appends one event to the journal. What a power cut must not take away is on disk when this returns: see LASTING."""
+        files.append(self.path / journal.NAME, journal.line(kind, data), sync=kind in LASTING)
 
     def command(self, host: str, result: CommandResult) -> None:
         """Appends a command with all that came back to the host's log, and a short event to the journal."""
@@ -195,7 +198,12 @@ class Record:
             detail = detail or "the disk is full"
         header = json.loads((self.path / "record.json").read_text())
         document = assemble(header, journal.read(self.path))
-        document |= journal.clean(summary) | {"verdict": verdict, "detail": scrub(detail), "exit_code": EXIT_CODES[verdict]}
+        document |= journal.clean(summary) | {
+            "tools": _tools(),
+            "verdict": verdict,
+            "detail": scrub(detail),
+            "exit_code": EXIT_CODES[verdict],
+        }
         self.write_json("record.json", document)
         return document
 
