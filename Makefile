@@ -23,10 +23,13 @@ venv: $(STAMP)
 
 # uv installs in seconds what pip takes a minute for; both check the hashes of the lock, so pip is the way where uv finds none.
 $(STAMP): requirements.lock pyproject.toml
-	@python=''; for try in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
-	  if "$$try" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; then python=$$try; break; fi; \
+	@python=''; for try in $(if $(PYTHON),'$(PYTHON)',python3 python3.13 python3.12 python3.11); do \
+	  if "$$try" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; then python=$$try; break; fi; \
 	done; \
-	if [ -z "$$python" ]; then echo 'make: no CPython 3.11 to 3.13 with venv found; name one: make venv PYTHON=/path/to/python3' >&2; exit 1; fi; \
+	if [ -z "$$python" ]; then \
+	  echo 'make: $(if $(PYTHON),PYTHON=$(PYTHON) is no CPython 3.11 to 3.13 with venv and ensurepip,no CPython 3.11 to 3.13 with venv and ensurepip found (Debian: apt install python3-venv); name one: make venv PYTHON=/path/to/python3)' >&2; \
+	  exit 1; \
+	fi; \
 	echo "environment: $(VENV), from $$python ($$($$python -V))"; \
 	[ -x $(BIN)/python ] || "$$python" -m venv $(VENV)
 	@awk '/^uv==/ {ours=1; print; next} ours && /^ / {print; next} {ours=0}' requirements.lock >$(VENV)/uv.lock
