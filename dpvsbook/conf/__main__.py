@@ -1,4 +1,4 @@
-"""`python -m dpvsbook.conf FILE [-- EAL arguments]`: what is wrong in a dpvs.conf. `… FILE NEW`: what it takes to get from one to the other.
+"""`python -m dpvsbook.conf FILE [-- EAL arguments]`: what is wrong in a dpvs.conf. `… FILE NEW`: what the way from one to the other takes.
 
 Ends with 0, or with 4 where there is an error.
 """
