@@ -1,7 +1,7 @@
 """A params file as a tree: YAML to plain values, with the line of each, and without any of YAML's ways to blow up.
 
-Only the composer of ruamel.yaml runs (YAML 1.2: `on` and `no` are words). No tag makes an object; aliases may be used, and are counted,
-so that a few of them can't become a billion values; a mapping's key twice is an error.
+Only the composer of ruamel.yaml runs, or `quick` in its place (YAML 1.2: `on` and `no` are words). No tag makes an object; aliases may
+be used, and are counted, so that a few of them can't become a billion values; a mapping's key twice is an error.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+from dpvsbook.params import quick
 
 Path = tuple[str | int, ...]
 
@@ -55,11 +57,14 @@ class Tree:
 
 def compose(text: str) -> Any:
     """The YAML nodes of a text. Raises Unreadable."""
+    if len(text) > MAX_BYTES:
+        raise Unreadable(Problem((), f"must be smaller than {MAX_BYTES // 1024**2} MiB", 1))
+    found = quick.nodes(text)
+    if found is not None:
+        return found
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-    if len(text) > MAX_BYTES:
-        raise Unreadable(Problem((), f"must be smaller than {MAX_BYTES // 1024**2} MiB", 1))
     try:
         node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
