@@ -25,8 +25,7 @@ def ours(params: Path, ssh_config: Path, outputs: Path) -> dict[str, float]:
 
     started = time.perf_counter()
     book = open_book(params, "apply", ssh_config=ssh_config, outputs=outputs)
-    steps.converge(book)
-    book.look_everywhere()
+    steps.converge(book)  # which looks again after it has sent, and raises unless its plan is then empty
     left = [len(steps.converge.plan(book.params, site.director, site.state).changes) for site in book.sites.values()]
     book.check("every plan is empty", not any(left), f"{sum(left)} changes left")
     book.verified = True
