@@ -156,8 +156,17 @@ def _servers(saved: SavedService, listed: ListedService, limits: ListedService) 
         name = str(server.endpoint)
         name = name if name in rows else name[:NAME_WIDTH]
         row, limit = _next(rows, name, "-ln", saved.key), _next(limit_rows, name, "--thresholds", saved.key)
-        found[server.endpoint] = ServerState(server.endpoint, server.method, server.weight, limit.upper or 0, limit.lower or 0,
-                                             row.active, row.inactive, row.inhibited, row.overload)
+        found[server.endpoint] = ServerState(
+            server.endpoint,
+            server.method,
+            server.weight,
+            limit.upper or 0,
+            limit.lower or 0,
+            row.active,
+            row.inactive,
+            row.inhibited,
+            row.overload,
+        )
     return found
 
 

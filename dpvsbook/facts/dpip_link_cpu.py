@@ -23,8 +23,11 @@ _PLANES = {"Controll Plane": "control", "Control Plane": "control", "Data Plane"
 _PLANE = re.compile(rf"<< ({'|'.join(_PLANES)}) >>")
 _HEAD = re.compile(r"(\d+): cpu(\d+): socket (\d+)", re.A)
 _QUEUES = re.compile(r"    queues (?:none|((?:[!-~]+ +)*))", re.A)
-_NAMES = (("lcore_loop", "pktburst", "zpktburst", "fpktburst"), ("z2hpktburst", "h2fpktburst", "dropped"),
-          ("ipackets", "ibytes", "opackets", "obytes"))
+_NAMES = (
+    ("lcore_loop", "pktburst", "zpktburst", "fpktburst"),
+    ("z2hpktburst", "h2fpktburst", "dropped"),
+    ("ipackets", "ibytes", "opackets", "obytes"),
+)
 _UNITS = (("lps", "nps", "nps", "nps"), ("nps", "nps", "nps"), ("pps", "Bps", "pps", "Bps"))
 _STATS = tuple(re.compile("    " + "".join(f"{name:<20}" for name in row)) for row in _NAMES)
 _RATES = tuple(

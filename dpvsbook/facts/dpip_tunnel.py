@@ -1,9 +1,9 @@
 """`dpip tunnel show`:
 
-    gre1:  gre remote 10.0.0.2 local 10.0.0.1 dev dpdk1 ttl 64 tos 0x10 i_flags 0x2000 o_flags 0x2000 i_key 0x1 o_key 0x1
+gre1:  gre remote 10.0.0.2 local 10.0.0.1 dev dpdk1 ttl 64 tos 0x10 i_flags 0x2000 o_flags 0x2000 i_key 0x1 o_key 0x1
 
-    Tunnel(name="gre1", kind="gre", remote="10.0.0.2", local="10.0.0.1", device="dpdk1", ttl=64, tos=16,
-           i_flags=8192, o_flags=8192, i_key=1, o_key=1)
+Tunnel(name="gre1", kind="gre", remote="10.0.0.2", local="10.0.0.1", device="dpdk1", ttl=64, tos=16,
+       i_flags=8192, o_flags=8192, i_key=1, o_key=1)
 """
 
 from __future__ import annotations
@@ -47,6 +47,19 @@ def parse(text: str) -> tuple[Tunnel, ...]:
     while lines:
         row = lines.need(_TUNNEL)
         tos, i_flags, o_flags, i_key, o_key = (int(row[name] or "0", 16) for name in ("tos", "i_flags", "o_flags", "i_key", "o_key"))
-        found.append(Tunnel(row["name"], row["kind"], row["remote"], row["local"], row["device"], int(row["ttl"]) if row["ttl"] else None,
-                            tos, i_flags, o_flags, i_key, o_key))
+        found.append(
+            Tunnel(
+                row["name"],
+                row["kind"],
+                row["remote"],
+                row["local"],
+                row["device"],
+                int(row["ttl"]) if row["ttl"] else None,
+                tos,
+                i_flags,
+                o_flags,
+                i_key,
+                o_key,
+            )
+        )
     return tuple(found)

@@ -1,9 +1,9 @@
 """What ipvs calls things: virtual services and endpoints, as keys that are equal exactly when DPVS means the same thing.
 
-    TCP  10.0.0.100:80            ServiceKey("tcp", "10.0.0.100", 80)         str: tcp 10.0.0.100:80
-    TCP  [2001:db8::1]:80         ServiceKey("tcp", "2001:db8::1", 80)        str: tcp [2001:db8::1]:80
-    MATCH tcp,from=A-B:0-0,oif=X  ServiceKey("match", "", 0, "proto=tcp,src-range=A-B:0-0,oif=X")
-    FWM  5 IPv6                   ServiceKey("fwm", "::", 5)                  str: fwm 5 IPv6
+TCP  10.0.0.100:80            ServiceKey("tcp", "10.0.0.100", 80)         str: tcp 10.0.0.100:80
+TCP  [2001:db8::1]:80         ServiceKey("tcp", "2001:db8::1", 80)        str: tcp [2001:db8::1]:80
+MATCH tcp,from=A-B:0-0,oif=X  ServiceKey("match", "", 0, "proto=tcp,src-range=A-B:0-0,oif=X")
+FWM  5 IPv6                   ServiceKey("fwm", "::", 5)                  str: fwm 5 IPv6
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ NUMBER: Final = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132}
 
 METHOD_OF_FLAG: Final[dict[str, Method]] = {"-b": "fnat", "-g": "dr", "-i": "tunnel", "-m": "nat", "-J": "snat"}
 METHOD_OF_NAME: Final[dict[str, Method]] = {
-    "FullNat": "fnat", "Route": "dr", "Local": "dr", "Tunnel": "tunnel", "Masq": "nat", "SNAT": "snat",
+    "FullNat": "fnat",
+    "Route": "dr",
+    "Local": "dr",
+    "Tunnel": "tunnel",
+    "Masq": "nat",
+    "SNAT": "snat",
 }
 """`Local` is what a DR real server would be called that is the director itself; `-S` writes both as `-g`."""
 
@@ -115,8 +120,16 @@ def canonical_match(text: str) -> str:
 
     Without a range the family would be lost, so an IPv6 one then carries `af=ipv6`. Raises ValueError for an unknown part.
     """
-    names = {"proto": "proto", "src-range": "src-range", "from": "src-range", "dst-range": "dst-range", "to": "dst-range",
-             "iif": "iif", "oif": "oif", "af": "af"}
+    names = {
+        "proto": "proto",
+        "src-range": "src-range",
+        "from": "src-range",
+        "dst-range": "dst-range",
+        "to": "dst-range",
+        "iif": "iif",
+        "oif": "oif",
+        "af": "af",
+    }
     parts: dict[str, str] = {}
     for i, part in enumerate(text.split(",")):
         name, is_pair, value = part.partition("=")

@@ -116,8 +116,17 @@ def _server(lines: Lines, row: re.Match[str], form: str | None, width: int) -> L
         return ListedServer(endpoint, name, active, inactive, weight=_signed(int(row["a"])), persistent_conns=int(row["b"]), cut=cut)
     if row["method"] not in METHOD_OF_NAME:
         raise lines.unknown(back=1)
-    return ListedServer(endpoint, name, active, inactive, METHOD_OF_NAME[row["method"]], int(row["weight"]),
-                        inhibited=row["state"] is not None, overload=(row["both"] or row["over"]) is not None, cut=cut)
+    return ListedServer(
+        endpoint,
+        name,
+        active,
+        inactive,
+        METHOD_OF_NAME[row["method"]],
+        int(row["weight"]),
+        inhibited=row["state"] is not None,
+        overload=(row["both"] or row["over"]) is not None,
+        cut=cut,
+    )
 
 
 def _signed(weight: int) -> int:

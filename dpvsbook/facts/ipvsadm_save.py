@@ -85,8 +85,9 @@ def _server(row: re.Match[str]) -> SavedServer:
 
 def _service(head: re.Match[str], key: ServiceKey, servers: list[SavedServer]) -> SavedService:
     persistent = head["persistent"]
-    return SavedService(key, head["scheduler"], int(persistent) if persistent else None, head["netmask"], head["ops"] is not None,
-                        tuple(servers))
+    return SavedService(
+        key, head["scheduler"], int(persistent) if persistent else None, head["netmask"], head["ops"] is not None, tuple(servers)
+    )
 
 
 def _key(head: re.Match[str]) -> ServiceKey:

@@ -1,11 +1,11 @@
 """Versions: DPVS names itself in four ways, and only the first two are of use.
 
-    dpvs -v       dpvs version: 1.10-2, build on 2026.11.22.19:47:08      the daemon's binary (on standard error)
-    dpip -V       dpip-1.10-2                                             the tools
-    ipvsadm -ln   IP Virtual Server version 1.10.2 (size=0)               the running daemon, whatever the tool's version
-    ipvsadm -v    ipvsadm v1.27 2008/5/15 (compiled with popt and IPVS v1.9.2)   the same text on every version: says nothing
+dpvs -v       dpvs version: 1.10-2, build on 2026.11.22.19:47:08      the daemon's binary (on standard error)
+dpip -V       dpip-1.10-2                                             the tools
+ipvsadm -ln   IP Virtual Server version 1.10.2 (size=0)               the running daemon, whatever the tool's version
+ipvsadm -v    ipvsadm v1.27 2008/5/15 (compiled with popt and IPVS v1.9.2)   the same text on every version: says nothing
 
-    parse -> Version(tool="dpvs", version="1.10-2")
+parse -> Version(tool="dpvs", version="1.10-2")
 """
 
 from __future__ import annotations

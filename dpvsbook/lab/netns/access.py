@@ -25,6 +25,7 @@ class Keys:
 
 def make_keys(state: Path, hosts: tuple[str, ...]) -> Keys:
     """New keys: the login key stays in `state`, the hosts' keys only in the hosts."""
+
     def generate(path: Path) -> tuple[str, str]:
         public = path.with_name(path.name + ".pub")
         for old in (path, public):
@@ -123,19 +124,22 @@ def write_client_files(state: Path, hosts: tuple[HostPlan, ...], ports: dict[str
     """`state`/ssh_config and known_hosts. `ports`: of each host's sshd, on loopback."""
     known = "".join(f"[127.0.0.1]:{ports[host.name]} {' '.join(keys.hosts[host.name][1].split()[:2])}\n" for host in hosts)
     (state / "known_hosts").write_text(known)
-    (state / "ssh_config").write_text("".join(
-        f"""\
+    (state / "ssh_config").write_text(
+        "".join(
+            f"""\
 Host {host.name} {host.alias}
     HostName 127.0.0.1
     Port {ports[host.name]}
     User {host.user}
-    IdentityFile "{state / 'id_ed25519'}"
+    IdentityFile "{state / "id_ed25519"}"
     IdentitiesOnly yes
-    UserKnownHostsFile "{state / 'known_hosts'}"
+    UserKnownHostsFile "{state / "known_hosts"}"
     StrictHostKeyChecking yes
     LogLevel ERROR
-""" for host in hosts))
+"""
+            for host in hosts
+        )
+    )
     if "SUDO_UID" in os.environ:  # the runbooks need no root
         for path in (state, *(state / name for name in ("ssh_config", "known_hosts", "id_ed25519", "id_ed25519.pub"))):
             os.chown(path, int(os.environ["SUDO_UID"]), int(os.environ.get("SUDO_GID", "-1")))
-

@@ -82,8 +82,8 @@ class Connections:
             data = connection.recv(LIMIT)
             kept += data
             while (end := kept.find(b"\r\n\r\n")) >= 0:
-                answer, keep = response(self.name, kept[:end + 2], peer)
-                kept = kept[end + 4:]
+                answer, keep = response(self.name, kept[: end + 2], peer)
+                kept = kept[end + 4 :]
                 connection.sendall(answer)
                 if not keep:
                     data = b""

@@ -53,8 +53,10 @@ def checked(result: int, what: str) -> None:
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
     """mount(2)."""
-    checked(libc.mount(source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags), options.encode() or None),
-            f"mount {kind or source} on {target}")
+    checked(
+        libc.mount(source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags), options.encode() or None),
+        f"mount {kind or source} on {target}",
+    )
 
 
 def write(path: str, text: str, mode: int = 0o644) -> None:
@@ -291,8 +293,12 @@ def main() -> NoReturn:
     for host in hosts:
         host.channel.send(b"go")
     answers = {host.name: host.ask() for host in hosts}
-    say({"started": [name for name, answer in answers.items() if answer == "started"],
-         "failed": {name: answer.removeprefix("failed ") for name, answer in answers.items() if answer != "started"}})
+    say(
+        {
+            "started": [name for name, answer in answers.items() if answer == "started"],
+            "failed": {name: answer.removeprefix("failed ") for name, answer in answers.items() if answer != "started"},
+        }
+    )
     null = os.open("/dev/null", os.O_RDWR)  # the caller goes its way: nothing here may hold its pipes
     for number in (0, 1):
         os.dup2(null, number)

@@ -15,8 +15,14 @@ from typing import Literal
 from dpvsbook.errors import DpvsbookError
 from dpvsbook.lab.netns.plan import PAGE_MB, LabPlan
 
-PACKAGES = {"ip": "iproute2", "nsenter": "util-linux", "ssh-keygen": "openssh-client", "/usr/sbin/sshd": "openssh-server",
-            "ethtool": "ethtool", "curl": "curl"}
+PACKAGES = {
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "ssh-keygen": "openssh-client",
+    "/usr/sbin/sshd": "openssh-server",
+    "ethtool": "ethtool",
+    "curl": "curl",
+}
 Cpus = Literal["auto", "shared"]
 NR_HUGEPAGES = Path("/proc/sys/vm/nr_hugepages")
 BINARIES = ("dpvs", "dpip", "ipvsadm")
@@ -40,8 +46,10 @@ def check(plan: LabPlan, folder: Path | None) -> None:
     if sys.platform != "linux":
         raise LabError("the netns lab needs Linux", remedy="Use the emulated lab here: dpvsbook lab up PARAMS")
     if os.geteuid() != 0:
-        raise LabError("the netns lab needs root: it makes network namespaces",
-                       remedy="Run it with sudo, or use the emulated lab: dpvsbook lab up PARAMS")
+        raise LabError(
+            "the netns lab needs root: it makes network namespaces",
+            remedy="Run it with sudo, or use the emulated lab: dpvsbook lab up PARAMS",
+        )
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     if missing := [tool for tool in PACKAGES if not shutil.which(tool, path=path)]:
         wanted = sorted({PACKAGES[tool] for tool in missing})
@@ -126,8 +134,10 @@ def _plain(pages: int) -> Memory:
 
 
 def _not_enough(pages: int, available: int) -> LabError:
-    return LabError(f"not enough memory: this lab's DPVS needs {pages} pages of {PAGE_MB} MB, and {available} MB are available",
-                    remedy="Fewer directors or LIPs (42 MB each), or more memory: with too little, a LIP fails silently.")
+    return LabError(
+        f"not enough memory: this lab's DPVS needs {pages} pages of {PAGE_MB} MB, and {available} MB are available",
+        remedy="Fewer directors or LIPs (42 MB each), or more memory: with too little, a LIP fails silently.",
+    )
 
 
 @contextlib.contextmanager

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from dpvsbook.params import Director, HostParams, Params
 
 PREFIX = "dpvsbook-"
-SWITCH = "sw"          # the host that holds the bridges
+SWITCH = "sw"  # the host that holds the bridges
 IFNAMSIZ = 15
 PAGE_MB = 2
-PAGES = 400            # 2 MB pages of a director: 353 measured, and room
-PAGES_PER_LIP = 21     # measured: a LIP's port pools take 42 MB
-SPARE_LIPS = 2         # for what somebody adds by hand; a LIP that finds no page fails silently
+PAGES = 400  # 2 MB pages of a director: 353 measured, and room
+PAGES_PER_LIP = 21  # measured: a LIP's port pools take 42 MB
+SPARE_LIPS = 2  # for what somebody adds by hand; a LIP that finds no page fails silently
 CONF, PID, LOG, OUT, HUGE = "/etc/dpvs.conf", "/var/run/dpvs.pid", "/var/log/dpvs.log", "/var/log/dpvs.out", "/run/hugepages"
 IPC = "/var/run/dpvs.ipc"
 
@@ -61,10 +61,10 @@ class HostPlan:
     namespace: str
     nics: tuple[Nic, ...]
     routes: tuple[tuple[str, str], ...] = ()
-    listens: tuple[str, ...] = ()          # "tcp:80": what its server answers on
+    listens: tuple[str, ...] = ()  # "tcp:80": what its server answers on
     dpvs: Dpvs | None = None
     user: str = "root"
-    alias: str = ""                        # what the params reach it by, where that isn't its name
+    alias: str = ""  # what the params reach it by, where that isn't its name
 
     @property
     def links(self) -> int:
@@ -140,8 +140,13 @@ def _director(params: Params, director: Director, prefix: str, bridges: dict[str
 
 def _plain(params: Params, host: HostParams, prefix: str, bridges: dict[str, str], number: int) -> HostPlan:
     nics = tuple(
-        Nic(interface.name, f"p{number}.{index}", bridges[interface.network], mac(params.name, host.name, interface.name),
-            addresses=tuple(interface.addresses))
+        Nic(
+            interface.name,
+            f"p{number}.{index}",
+            bridges[interface.network],
+            mac(params.name, host.name, interface.name),
+            addresses=tuple(interface.addresses),
+        )
         for index, interface in enumerate(host.interfaces)
     )
     routes = tuple((route.to, route.via) for route in host.routes)
@@ -159,7 +164,8 @@ def _listens(params: Params, host: HostParams) -> tuple[str, ...]:
     mine = {str(ip_interface(address).ip) for interface in host.interfaces for address in interface.addresses}
     found = {
         f"{'udp' if service.protocol == 'udp' else 'tcp'}:{server.port}"
-        for service in params.services for server in service.real_servers
+        for service in params.services
+        for server in service.real_servers
         if server.port and (server.host == host.name or server.address in mine)
     }
     if host.role == "real-server" or any(not service.vip for service in params.services):
@@ -170,7 +176,7 @@ def _listens(params: Params, host: HostParams) -> tuple[str, ...]:
 def mac(*names: str) -> str:
     """A locally administered MAC address that is the same each time the lab comes up."""
     digest = hashlib.sha256("/".join(names).encode()).hexdigest()
-    return ":".join(("02", *(digest[i:i + 2] for i in range(0, 10, 2))))
+    return ":".join(("02", *(digest[i : i + 2] for i in range(0, 10, 2))))
 
 
 def dpvs_argv(host: HostPlan, *, folder: str, cpus: tuple[int, ...], huge: bool) -> tuple[str, ...]:
@@ -195,15 +201,19 @@ def links_batch(plan: LabPlan) -> str:
     lines = [
         f"link add {nic.port} netns {plan.switch} mtu {nic.mtu} type veth"
         f" peer name {nic.name} address {nic.mac} mtu {nic.mtu} netns {host.namespace}"
-        for host in plan.hosts for nic in host.nics
+        for host in plan.hosts
+        for nic in host.nics
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
 def switch_setup(plan: LabPlan) -> str:
     """For sh in the switch's namespace: a bridge per network without multicast snooping (OSPF, VRRP and neighbour discovery must pass)."""
-    lines = ["ip -batch - <<'.'", "link set lo up",
-             *(f"link add {bridge} type bridge mcast_snooping 0 stp_state 0 forward_delay 0" for bridge in plan.bridges)]
+    lines = [
+        "ip -batch - <<'.'",
+        "link set lo up",
+        *(f"link add {bridge} type bridge mcast_snooping 0 stp_state 0 forward_delay 0" for bridge in plan.bridges),
+    ]
     nics = [nic for host in plan.hosts for nic in host.nics]
     lines += [f"link set {nic.port} master {nic.bridge} up" for nic in nics]
     lines += [f"link set {bridge} up" for bridge in plan.bridges]
@@ -227,11 +237,21 @@ def host_setup(host: HostPlan) -> str:
 
 def sysctls(host: HostPlan) -> dict[str, str]:
     """Keys below /proc/sys, set before there is any link. DR real servers get their ARP keys from a step of the tutorial, not from here."""
-    found = {"net/ipv6/conf/default/accept_dad": "0", "net/ipv6/conf/all/accept_dad": "0", "net/ipv6/conf/default/accept_ra": "0",
-             "net/ipv4/conf/all/rp_filter": "0", "net/ipv4/conf/default/rp_filter": "0"}
+    found = {
+        "net/ipv6/conf/default/accept_dad": "0",
+        "net/ipv6/conf/all/accept_dad": "0",
+        "net/ipv6/conf/default/accept_ra": "0",
+        "net/ipv4/conf/all/rp_filter": "0",
+        "net/ipv4/conf/default/rp_filter": "0",
+    }
     if host.dpvs:
-        found |= {"net/ipv4/conf/all/arp_ignore": "1", "net/ipv4/conf/all/arp_filter": "1", "net/ipv4/conf/all/rp_filter": "1",
-                  "net/ipv4/ip_forward": "0", "net/ipv6/conf/default/addr_gen_mode": "1"}  # 1: DPVS has the link-local address of this MAC
+        found |= {
+            "net/ipv4/conf/all/arp_ignore": "1",
+            "net/ipv4/conf/all/arp_filter": "1",
+            "net/ipv4/conf/all/rp_filter": "1",
+            "net/ipv4/ip_forward": "0",
+            "net/ipv6/conf/default/addr_gen_mode": "1",
+        }  # 1: DPVS has the link-local address of this MAC
     if host.role == "router":
         found |= {"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1", "net/ipv4/fib_multipath_hash_policy": "1"}
     return found

@@ -22,7 +22,7 @@ from dpvsbook.lab.netns.machine import LabError
 FOLDER = Path("/run/dpvsbook")
 NETNS = Path("/run/netns")
 COPY = "netns.json"
-MARK = "DPVSBOOK_NETNS_LAB"   # in the environment of the keeper and of every host's process 1
+MARK = "DPVSBOOK_NETNS_LAB"  # in the environment of the keeper and of every host's process 1
 OURS = ("ssh_config", "known_hosts", "id_ed25519", "id_ed25519.pub", "spec.json", "keeper.log", COPY)
 PATIENCE = 10.0
 
@@ -40,7 +40,7 @@ class Record:
     huge: bool = True
     dpvs: str = ""
     cpus: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    hosts: dict[str, dict[str, Any]] = field(default_factory=dict)   # name: pid (of its process 1), port (of its sshd, on loopback)
+    hosts: dict[str, dict[str, Any]] = field(default_factory=dict)  # name: pid (of its process 1), port (of its sshd, on loopback)
     seconds: float = 0.0
 
     @property
@@ -91,14 +91,17 @@ def claim(record: Record) -> None:
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
     if (other := load(record.path)) and other.alive:
-        raise LabError(f"a lab named {record.name} is up already, from {other.state}",
-                       remedy=f"Take it down: dpvsbook lab down --state {other.state}")
+        raise LabError(
+            f"a lab named {record.name} is up already, from {other.state}", remedy=f"Take it down: dpvsbook lab down --state {other.state}"
+        )
     if other:
         remove(other)
     sweep(record.prefix)
     if clash := [name for name in record.namespaces if (NETNS / name).exists()]:
-        raise LabError(f"there are network namespaces that this lab didn't make, with the names that it needs: {', '.join(clash)}",
-                       remedy=f"Rename the lab (`name:` in the params), or remove them: ip netns del {clash[0]}")
+        raise LabError(
+            f"there are network namespaces that this lab didn't make, with the names that it needs: {', '.join(clash)}",
+            remedy=f"Rename the lab (`name:` in the params), or remove them: ip netns del {clash[0]}",
+        )
     try:
         record.path.touch(exist_ok=False)
     except FileExistsError:

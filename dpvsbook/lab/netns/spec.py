@@ -22,19 +22,37 @@ def of_lab(made: plan.LabPlan, found: Record, keys: access.Keys) -> dict[str, An
 
 
 def _switch(made: plan.LabPlan) -> dict[str, Any]:
-    return {"name": plan.SWITCH, "ssh": False, "covers": [], "files": {}, "mounts": [], "binds": [], "sysctls": {}, "services": [],
-            "setup": plan.switch_setup(made)}
+    return {
+        "name": plan.SWITCH,
+        "ssh": False,
+        "covers": [],
+        "files": {},
+        "mounts": [],
+        "binds": [],
+        "sysctls": {},
+        "services": [],
+        "setup": plan.switch_setup(made),
+    }
 
 
 def _host(made: plan.LabPlan, host: plan.HostPlan, found: Record, keys: access.Keys) -> dict[str, Any]:
     others = {
         other.name: nic.addresses[0].partition("/")[0]
-        for other in made.hosts if other is not host for nic in other.nics[:1] if nic.addresses
+        for other in made.hosts
+        if other is not host
+        for nic in other.nics[:1]
+        if nic.addresses
     }
     spec: dict[str, Any] = {
-        "name": host.name, "ssh": True, "covers": [path for path in COVERS if Path(path).is_dir()],
+        "name": host.name,
+        "ssh": True,
+        "covers": [path for path in COVERS if Path(path).is_dir()],
         "files": access.files(host, keys, others, found.dpvs),
-        "mounts": [], "binds": [], "sysctls": plan.sysctls(host), "setup": plan.host_setup(host), "services": [],
+        "mounts": [],
+        "binds": [],
+        "sysctls": plan.sysctls(host),
+        "setup": plan.host_setup(host),
+        "services": [],
     }
     env = access.environment(host, found.dpvs)
     if host.listens:

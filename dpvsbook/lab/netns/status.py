@@ -32,11 +32,11 @@ class Status:
     name: str
     state: str
     seconds_up: float
-    hosts: dict[str, int]                 # name: its sshd's port on loopback
+    hosts: dict[str, int]  # name: its sshd's port on loopback
     processes: tuple[Process, ...]
-    hugepages: int                        # of 2 MB, on the whole machine
+    hugepages: int  # of 2 MB, on the whole machine
     hugepages_free: int
-    hugepages_taken: int                  # of them, added by this lab
+    hugepages_taken: int  # of them, added by this lab
     cpus: dict[str, tuple[int, ...]]
 
     @classmethod
@@ -53,9 +53,17 @@ class Status:
         memory = meminfo()
         began = record.keeper[1] / TICKS if record.keeper else uptime
         order = {name: number for number, name in enumerate(record.hosts)}
-        return cls(record.name, record.state, uptime - began, {name: entry["port"] for name, entry in record.hosts.items()},
-                   tuple(sorted(found, key=lambda process: (order[process.host], process.pid))),
-                   memory.get("HugePages_Total", 0), memory.get("HugePages_Free", 0), record.taken, record.cpus)
+        return cls(
+            record.name,
+            record.state,
+            uptime - began,
+            {name: entry["port"] for name, entry in record.hosts.items()},
+            tuple(sorted(found, key=lambda process: (order[process.host], process.pid))),
+            memory.get("HugePages_Total", 0),
+            memory.get("HugePages_Free", 0),
+            record.taken,
+            record.cpus,
+        )
 
     def __str__(self) -> str:
         lines = [f"lab {self.name}: real DPVS in network namespaces, up for {self.seconds_up:.0f} s, from {self.state}"]
