@@ -16,7 +16,8 @@ from pydantic_core import ErrorDetails
 
 from dpvsbook.errors import ParamsError
 from dpvsbook.params.model import Params
-from dpvsbook.params.rules import broken, closest
+from dpvsbook.params.places import closest, written
+from dpvsbook.params.rules import broken
 from dpvsbook.params.tree import Path, Problem, Tree, Unreadable, build, compose
 from dpvsbook.params.types import SECRET_RULE
 
@@ -64,6 +65,8 @@ def _validate(tree: Tree) -> tuple[Params | None, list[ErrorDetails]]:
         return Params.model_validate(tree.value), []
     except ValidationError as caught:
         found = caught.errors(include_url=False)
+        for error in found:
+            error["loc"] = tuple(part for part in error["loc"] if part != "[key]")  # how pydantic says that the key is wrong
         inner = {error["loc"][:length] for error in found for length in range(len(error["loc"]))}
         # a list whose items are broken is "too short" for pydantic too
         return None, [error for error in found if error["type"] != "too_short" or error["loc"] not in inner]
@@ -166,16 +169,5 @@ def _line(source: str, problem: Problem) -> str:
         if part in SECRETS and index + 1 < len(path):
             path, rule = path[: index + 1], SECRET_RULE
             break
-    where = f" {_shown(path)}:" if path else ""
+    where = f" {written(path)}:" if path else ""
     return f"{source}:{problem.line or 1}:{where} {rule}"
-
-
-def _shown(path: Path) -> str:
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            word = part if part.isprintable() and " " not in part and part else repr(part)
-            text += ("." if text else "") + (word if len(word) <= 60 else word[:60] + "…")
-    return text

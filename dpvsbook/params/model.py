@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field
 
 from dpvsbook.params.base import Model
-from dpvsbook.params.sections import Bond, Keepalived, Ospf, Source, Start, Tunnel, Vlan
+from dpvsbook.params.build import Source
+from dpvsbook.params.sections import Bond, Keepalived, Ospf, Start, Tunnel, Vlan
 from dpvsbook.params.services import Checks, RealServer, Service
 from dpvsbook.params.types import (
     AbsolutePath,
@@ -132,7 +133,7 @@ class Params(Model):
     method: Method = "fnat"
     prune: bool = False
     dpvs: Literal["1.9", "1.10"] = "1.10"
-    networks: Annotated[dict[str, Network], Field(min_length=1)]
+    networks: Annotated[dict[Name, Network], Field(min_length=1)]
     directors: Annotated[tuple[Director, ...], Field(min_length=1)]
     hosts: tuple[HostParams, ...] = ()
     services: tuple[Service, ...] = ()

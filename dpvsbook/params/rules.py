@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+from dpvsbook.params import rules_build, rules_cluster, rules_sections, rules_services
 from dpvsbook.params.model import Params
 from dpvsbook.params.tree import Problem
 
 
-def closest(word: str, known: Iterable[str]) -> str:
-    """ "; did you mean …?" where something known is like it, else ""."""
-    near = difflib.get_close_matches(word[:80], list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
 def broken(params: Params) -> Iterator[Problem]:
     """Everything that is wrong between the values."""
-    yield from ()
+    for part in (rules_cluster, rules_services, rules_sections, rules_build):
+        for rule in part.RULES:
+            yield from rule(params)

@@ -1,4 +1,4 @@
-"""Sections of a params file that most clusters don't have: dynamic routing, VRRP, bonds, VLANs, tunnels, how DPVS is built and started.
+"""Sections of a params file that most clusters don't have: dynamic routing, VRRP, bonds, VLANs, tunnels, how dpvs is started.
 
 They are checked like everything else. `Params.not_applied` says which of those in a file no step of today acts on.
 """
@@ -108,12 +108,3 @@ class Start(Model):
     flow: bool = True
     redirect: bool = False
     hugepages_mb: Annotated[int, Field(ge=1, le=4_194_304)] | None = None
-
-
-class Source(Model):
-    """Where DPVS's source comes from, and for which DPDK it is built."""
-
-    repository: Word
-    ref: Word
-    dpdk: Word | None = None
-    folder: AbsolutePath = "/usr/local/src/dpvs"
