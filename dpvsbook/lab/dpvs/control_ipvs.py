@@ -83,8 +83,9 @@ def flush(dpvs: Dpvs) -> None:
 
 
 def zero(dpvs: Dpvs, key: ServiceKey) -> None:
-    """Clear the counters of a service, or of all when none is named."""
-    chosen = [find(dpvs, key)] if key.family else list(dpvs.services)
+    """Clear the counters of a service, or of all when none is named; an address without a port names none."""
+    portless = not key.port and not key.fwmark and key.match.empty and key.address is not None and not key.address.any
+    chosen = list(dpvs.services) if not key.family or portless else [find(dpvs, key)]
     for service in chosen:
         for dest in service.dests:
             dest.stats.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dpvsbook.lab.dpvs import errors
 from dpvsbook.lab.dpvs.addresses import Address
 from dpvsbook.lab.dpvs.devices import Device
-from dpvsbook.lab.dpvs.ip import ANY4, ANY6, Ip, network
+from dpvsbook.lab.dpvs.ip import ANY4, ANY6, Ip, network, signed
 from dpvsbook.lab.dpvs.process import Dpvs
 from dpvsbook.lab.dpvs.routes import Route
 from dpvsbook.lab.dpvs.routes6 import Route6
@@ -103,7 +103,7 @@ def add_route(
 ) -> None:
     """Add an IPv4 route; that it exists already is no error."""
     port = _check_route(dpvs, to, length, device, kind)
-    dpvs.routes.add(Route(to, length & 0xFF, port, kind, via, src, mtu or port.mtu, metric))
+    dpvs.routes.add(Route(to, length & 0xFF, port, kind, via, src, mtu or port.mtu, signed(metric, 16)))
 
 
 def del_route(dpvs: Dpvs, to: Ip, length: int, device: str, *, kind: str = "net") -> None:

@@ -93,12 +93,19 @@ ANY6 = of("::")
 
 
 def atoi(text: str) -> int:
-    """C's atoi: the number a string begins with, 0 if none; the tools read prefix lengths and MTUs with it."""
+    """C's atoi: the number a string begins with, 0 if none, cut to 32 bits; the tools read prefix lengths and MTUs with it."""
     stripped = text.lstrip(" \t\n\v\f\r")
     end = 1 if stripped[:1] in ("+", "-") else 0
     while end < len(stripped) and stripped[end] in "0123456789":
         end += 1
     try:
-        return int(stripped[:end])
+        number = int(stripped[:end])
     except ValueError:
         return 0
+    return signed(max(-(2**63), min(number, 2**63 - 1)), 32)
+
+
+def signed(number: int, bits: int) -> int:
+    """What a signed C integer of so many bits holds after `number` was put into it."""
+    number &= (1 << bits) - 1
+    return number - (1 << bits) if number >> (bits - 1) else number

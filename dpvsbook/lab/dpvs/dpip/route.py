@@ -8,7 +8,7 @@ from dpvsbook.lab.dpvs import control_net as control
 from dpvsbook.lab.dpvs import errors
 from dpvsbook.lab.dpvs.devices import Device
 from dpvsbook.lab.dpvs.dpip.call import Call, Fail
-from dpvsbook.lab.dpvs.ip import ANY4, ANY6, Ip, atoi
+from dpvsbook.lab.dpvs.ip import ANY4, ANY6, Ip, atoi, from_bytes
 from dpvsbook.lab.dpvs.process import Dpvs
 from dpvsbook.lab.dpvs.routes import Route
 from dpvsbook.lab.dpvs.routes6 import Route6
@@ -97,7 +97,7 @@ def _prefix(call: Call, words: _Words, six: bool) -> tuple[Ip, int]:
     address, slash, length = words.prefix.partition("/")
     to = call.address(address, words.family)
     words.family = to.family
-    return to, (atoi(length) if slash else 0) or len(to.packed) * 8
+    return to, (atoi(length) if slash else 0) or (128 if six else len(to.packed) * 8)
 
 
 def _change4(call: Call, words: _Words, to: Ip, length: int) -> None:
@@ -124,9 +124,7 @@ def _no_set(_: Dpvs) -> None:
 def _change6(call: Call, words: _Words, to: Ip, length: int) -> None:
     if call.command not in ("add", "del"):
         raise call.unsupported()
-    if to.family == 4:  # four bytes where sixteen are expected: not an address that DPVS could use
-        raise call.bad(f"invalid ipaddress: inet6 {to.text}")
-    via, src = words.via or ANY6, words.src or ANY6
+    to, via, src = _wide(to), _wide(words.via or ANY6), _wide(words.src or ANY6)
     if call.command == "add":
         call.wire.ask(
             Message.ROUTE6_SET,
@@ -134,6 +132,11 @@ def _change6(call: Call, words: _Words, to: Ip, length: int) -> None:
         )
     else:
         call.wire.ask(Message.ROUTE6_SET, lambda dpvs: control.del_route6(dpvs, to, length, words.device))
+
+
+def _wide(ip: Ip) -> Ip:
+    """A v4 address with `-6` is no mistake to dpip: four bytes where sixteen are expected, and the rest is zero."""
+    return from_bytes(ip.packed + bytes(16 - len(ip.packed)))
 
 
 def _show4(call: Call, device: str) -> str:
@@ -163,7 +166,14 @@ def _spoken6(words: _Words, to: Ip, length: int) -> str:
 
 
 def _show6(call: Call, device: str) -> str:
-    routes = call.wire.ask(Message.ROUTE6_SHOW, lambda dpvs: list(dpvs.routes6.listed(dpvs.device(device) if device else None)))
+    def answer(dpvs: Dpvs) -> list[Route6] | None:
+        if device and device not in dpvs.devices:
+            return None
+        return list(dpvs.routes6.listed(dpvs.device(device) if device else None))
+
+    routes = call.wire.ask(Message.ROUTE6_SHOW, answer)
+    if routes is None:  # dpvs sends nothing then, and no error
+        raise call.bad("corrupted response.")
     return "".join(_line6(route) for route in routes)
 
 

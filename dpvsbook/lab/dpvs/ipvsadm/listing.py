@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cmp_to_key
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from dpvsbook.lab.dpvs import ip as ips
 from dpvsbook.lab.dpvs.ip import Ip
 from dpvsbook.lab.dpvs.ipvsadm.endpoints import range_text
 from dpvsbook.lab.dpvs.ipvsadm.names import port_name
 from dpvsbook.lab.dpvs.services import PROTOCOL_NAMES, SCTP, TCP, UDP, Dest, Service, Stats
+
+T = TypeVar("T")
 
 _SWITCHES = {"dr": "-g", "tunnel": "-i", "fnat": "-b", "nat": "-m", "snat": "-J"}
 _NAMES = {"dr": "Route", "tunnel": "Tunnel", "fnat": "FullNat", "nat": "Masq", "snat": "SNAT"}
@@ -32,17 +34,12 @@ def endpoint(address: Ip, port: int, protocol: int, numeric: bool) -> str:
     return f"{address.text}:{name}" if address.family == 4 else f"[{address.text}]:{name}"
 
 
-def _wrapped(difference: int) -> int:
-    """A difference of unsigned numbers as a C int holds it: 10.0.0.1 sorts behind 192.168.0.1."""
-    difference &= 0xFFFFFFFF
-    return difference - (1 << 32) if difference >> 31 else difference
-
-
 def _compare_addresses(one: Ip, other: Ip) -> int:
     words = range(0, 16, 4) if one.family == 6 else range(0, 4, 4)
     mine, theirs = one.packed.ljust(16, b"\0"), other.packed.ljust(16, b"\0")
     for at in words:
-        difference = _wrapped(int.from_bytes(mine[at : at + 4], "big") - int.from_bytes(theirs[at : at + 4], "big"))
+        # as a C int holds it: 10.0.0.1 sorts behind 192.168.0.1
+        difference = ips.signed(int.from_bytes(mine[at : at + 4], "big") - int.from_bytes(theirs[at : at + 4], "big"), 32)
         if difference:
             return difference
     return 0
@@ -50,7 +47,7 @@ def _compare_addresses(one: Ip, other: Ip) -> int:
 
 def _compare_services(one: Service, other: Service) -> int:
     a, b = one.key, other.key
-    first = (a.fwmark - b.fwmark) or (a.family - b.family) or (a.protocol - b.protocol)
+    first = ips.signed(a.fwmark - b.fwmark, 32) or (a.family - b.family) or (a.protocol - b.protocol)
     return first or _compare_addresses(a.address or ips.ANY4, b.address or ips.ANY4) or a.port - b.port
 
 
@@ -68,15 +65,33 @@ def sorted_services(services: Iterable[Service]) -> list[Service]:
                 zip(chosen, numbers, strict=True), key=lambda pair: (pair[0].key.fwmark, pair[0].key.protocol, pair[1], pair[0].key.port)
             )
             return [service for service, _ in order]
-    return sorted(chosen, key=cmp_to_key(_compare_services))
+    return _merged(chosen, _compare_services)
+
+
+def _merged(items: list[T], compare: Callable[[T, T], int]) -> list[T]:
+    """Merge sort by halves, as the C library's qsort does it: with differences that wrap around, the order is a matter of how."""
+    if len(items) < 2:
+        return items
+    one, other = _merged(items[: len(items) // 2], compare), _merged(items[len(items) // 2 :], compare)
+    found: list[T] = []
+    at = behind = 0
+    while at < len(one) and behind < len(other):
+        if compare(one[at], other[behind]) <= 0:
+            found.append(one[at])
+            at += 1
+        else:
+            found.append(other[behind])
+            behind += 1
+    return found + one[at:] + other[behind:]
 
 
 def _name(service: Service, numeric: bool, rule: bool) -> str:
     key = service.key
     if key.fwmark:
+        mark = ips.signed(key.fwmark, 32)  # over 2^31 - 1 ipvsadm prints it negative, and doesn't take that back
         if rule:
-            return f"-f {key.fwmark} -6" if key.family == 6 else f"-f {key.fwmark}"
-        return f"FWM  {key.fwmark} IPv6" if key.family == 6 else f"FWM  {key.fwmark}"
+            return f"-f {mark} -6" if key.family == 6 else f"-f {mark}"
+        return f"FWM  {mark} IPv6" if key.family == 6 else f"FWM  {mark}"
     protocol = PROTOCOL_NAMES[key.protocol]
     if key.addressed and key.address is not None:
         where = endpoint(key.address, key.port, key.protocol, numeric)
@@ -180,7 +195,7 @@ def print_service(service: Service, kind: str, numeric: bool, sort: bool, exact:
         lines = [f"{name:<33}{_stats((), exact)}\n"]
     else:
         lines = [f"{name} {service.settings.scheduler}{_options(service)}\n"]
-    dests = sorted(service.dests, key=cmp_to_key(_compare_dests)) if sort and len(service.dests) > 1 else service.dests
+    dests = _merged(service.dests, _compare_dests) if sort and len(service.dests) > 1 else service.dests
     protocol, cut = service.key.protocol, not rule and service.key.family == 4
     for dest in dests:
         where = endpoint(dest.address, dest.port, protocol, numeric)

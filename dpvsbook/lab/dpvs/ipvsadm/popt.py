@@ -6,6 +6,7 @@ with (`-s -rr`); options and other arguments may be mixed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -167,8 +168,17 @@ class Reader:
             self.at += 1
             self.current = value
         if kind == INTEGER:
-            try:
-                return str(int(value, 0))
-            except ValueError:
-                raise OptionError(self.current, "invalid numeric value") from None
+            return str(self._number(value))
         return value
+
+    def _number(self, text: str) -> int:
+        """As C's strtol reads one with any base, to its end: 0x10, 010; nothing at all is 0."""
+        found = re.fullmatch(r"\s*([+-]?)(?:0[xX]([0-9a-fA-F]+)|0([0-7]*)|([1-9][0-9]*))", text)
+        if found is None and text:
+            raise OptionError(self.current, "invalid numeric value")
+        sign, hexadecimal, octal, decimal = found.groups() if found else ("", None, "", None)
+        number = int(decimal) if decimal else int(hexadecimal, 16) if hexadecimal else int(octal or "0", 8)
+        number = -number if sign == "-" else number
+        if not -(2**31) <= number < 2**31:
+            raise OptionError(self.current, "number too large or too small")
+        return number
