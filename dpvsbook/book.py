@@ -20,7 +20,7 @@ from dpvsbook.facts import director as director_facts
 from dpvsbook.facts.director import DirectorState
 from dpvsbook.hosts import Command, Host, HostsFailed, Interrupted, Outcome, Result, Shell, Target, together
 from dpvsbook.params import Director, Params
-from dpvsbook.plan import Argv, Change, Plan, Step, compile_commands
+from dpvsbook.plan import DIRECTOR_KINDS, Argv, Change, Plan, Step, compile_commands
 from dpvsbook.records import Record
 from dpvsbook.views import LooksView, OpenView, StepView, VerdictView
 
@@ -406,10 +406,10 @@ def open_book(
 
 
 def _open(wanted: Params, mode: Mode, record: Record, ssh_config: str | Path | None) -> Book:
-    require_fnat(wanted)
+    require_applicable(wanted)
     undo_from: Mapping[str, Sequence[Mapping[str, Any]]] = {}
     if mode == "undo":
-        undo_from = records.applied_changes(record.outputs, wanted.name, before=record)
+        undo_from = records.applied_changes(record.outputs, wanted.name, before=record, kinds=DIRECTOR_KINDS)
         if not undo_from:
             raise PlanError(
                 f"{wanted.name}: there is no applied run to take back in the records under {record.outputs}",
@@ -429,13 +429,13 @@ def _open(wanted: Params, mode: Mode, record: Record, ssh_config: str | Path | N
     return book
 
 
-def require_fnat(params: Params) -> None:
-    """Today's steps configure FULLNAT; the other methods are described and checked, and refused here rather than half done."""
-    other = sorted({service.method or params.method for service in params.services} - {"fnat"})
-    if other or any(service.match for service in params.services):
+def require_applicable(params: Params) -> None:
+    """What the params have and no step of today acts on is refused here, rather than half done."""
+    parts = params.not_applied
+    if parts:
         raise PlanError(
-            f"{params.name}: the steps for {', '.join(other) or 'match services'} are not there yet",
-            remedy="`dpvsbook check` knows the file; today's steps configure method fnat (one-arm, two-arm, IPv6, NAT64).",
+            f"{params.name}: no step of today acts on {', '.join(parts[:5])}{' …' if len(parts) > 5 else ''}",
+            remedy="`dpvsbook check` knows the whole file; today's steps configure FULLNAT (one-arm, two-arm, IPv6, NAT64).",
         )
 
 

@@ -19,6 +19,9 @@ Argv = tuple[str, ...]
 Value = Mapping[str, Any]  # JSON-able: it goes into the record, and an undo reads it back from there
 Action = Literal["add", "change", "remove"]
 
+DIRECTOR_KINDS = frozenset({"address", "route", "service", "server", "lip-address", "lip"})
+"""What a director holds in memory: the kinds that an undo takes back. A test keeps it in step with the steps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

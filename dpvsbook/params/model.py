@@ -214,11 +214,9 @@ class Params(Model):
         """The LIPs that a service has on a director: of the real servers' family (NAT64), all or those that it names. FULLNAT only."""
         if self.method_of(service) != "fnat":
             return ()
-        families = {ipaddress.ip_address(self.service_address(service, rs)).version for rs in service.real_servers}
+        families = {":" in self.service_address(service, rs) for rs in service.real_servers}
         return tuple(
-            lip
-            for lip in director.lips
-            if ipaddress.ip_address(lip.address).version in families and (service.lips is None or lip.address in service.lips)
+            lip for lip in director.lips if (":" in lip.address) in families and (service.lips is None or lip.address in service.lips)
         )
 
     @property
@@ -229,7 +227,7 @@ class Params(Model):
             found += [f"directors[{index}].{part}" for part in ("bonds", "vlans", "tunnels") if getattr(director, part)]
         for index, service in enumerate(self.services):
             found += [f"services[{index}].{part}" for part in ("match", "deny", "allow") if getattr(service, part)]
-            if self.method_of(service) not in ("fnat", "snat"):
+            if self.method_of(service) != "fnat":
                 found.append(f"services[{index}].method")
         return tuple(found)
 

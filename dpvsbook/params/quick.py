@@ -66,7 +66,10 @@ def nodes(text: str) -> ScalarNode | None:
         from yaml.cyaml import CParser  # type: ignore[import-untyped, unused-ignore]
     except ImportError:  # PyYAML was built without libyaml
         return None
-    parser = CParser(text)
+    try:
+        parser = CParser(text)
+    except UnicodeEncodeError:  # half a surrogate pair
+        return None
     try:
         return _compose(parser.get_event)
     except (YAMLError, _OutOfTheOrdinary):

@@ -1,4 +1,4 @@
-"""Rules about services: what DPVS takes without a word and then doesn't do, and what it refuses. The sources are named where there are any."""
+"""Rules about services: what DPVS takes without a word and then does not do, and what it refuses. Sources are named where there are any."""
 
 from __future__ import annotations
 
@@ -198,8 +198,8 @@ def _netmask(service: Service, at: Path) -> Iterator[Problem]:
         return
     try:
         sound = (
-            mask.count(".") == 3 and ipaddress.ip_network(f"0.0.0.0/{mask}").netmask == ipaddress.IPv4Address(mask) and mask != "0.0.0.0"
-        )  # noqa: S104
+            mask.count(".") == 3 and ipaddress.ip_network(f"0.0.0.0/{mask}").netmask == ipaddress.IPv4Address(mask) and mask != "0.0.0.0"  # noqa: S104
+        )
     except ValueError:
         sound = False
     if not sound:

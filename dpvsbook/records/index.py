@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,11 +126,13 @@ def latest(outputs: Path | str, runbook: str, params_sha256: str, *, verdicts: t
     return None
 
 
-def applied_changes(outputs: Path | str, params_name: str, *, before: Record) -> dict[str, list[dict[str, Any]]]:
+def applied_changes(
+    outputs: Path | str, params_name: str, *, before: Record, kinds: Collection[str] = ()
+) -> dict[str, list[dict[str, Any]]]:
     """What an undo takes back: by director, the changes that the last applied run of a cluster may have made, in their order.
 
     That run is the newest in apply mode, older than `before`, whose params have this name, that sent anything, and that no undo has
-    taken back since. `before` (the undo's own record) notes which one it is. What became of each change isn't trusted: undo looks.
+    taken back since; with `kinds`, only changes of these count (a run that wrote files on the hosts is another matter). `before` (the undo's own record) notes which one it is. What became of each change isn't trusted: undo looks.
     """
     undone: set[str] = set()
     for entry in listing(outputs):
@@ -138,7 +140,9 @@ def applied_changes(outputs: Path | str, params_name: str, *, before: Record) ->
             continue
         if entry.mode == "undo" and entry.verdict == "converged" and entry.document.get("undoes"):
             undone.add(str(entry.document["undoes"]))
-        sent = [change for change in entry.changes if change["result"] not in (PLANNED, NOT_SENT)]
+        sent = [
+            change for change in entry.changes if change["result"] not in (PLANNED, NOT_SENT) and (not kinds or change.get("kind") in kinds)
+        ]
         if entry.mode != "apply" or entry.name in undone or not sent:
             continue
         before.event("undoes", record=entry.name)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dpvsbook import secrets
 from dpvsbook.secrets import scrub
@@ -59,6 +59,17 @@ def line(kind: str, data: Mapping[str, Any]) -> bytes:
 
 def _text(event: Mapping[str, Any]) -> bytes:
     return json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+
+
+def plain(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`clean`, or the document itself where there is nothing to take out of it and JSON holds it as it is."""
+    if secrets.any_known():
+        return cast("Mapping[str, Any]", clean(document))
+    try:
+        json.dumps(document, allow_nan=False)
+    except (TypeError, ValueError):
+        return cast("Mapping[str, Any]", clean(document))
+    return document
 
 
 def clean(value: Any) -> Any:

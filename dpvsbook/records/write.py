@@ -222,7 +222,7 @@ class Record:
 
     def write_json(self, name: str, document: Mapping[str, Any], *, sync: bool = True) -> None:
         """Writes a JSON file of the record, atomically and without secrets: a line for every key, and for every item of a list under it."""
-        lines = ",\n".join(f" {json.dumps(key)}: {_lines(value)}" for key, value in journal.clean(document).items())
+        lines = ",\n".join(f" {json.dumps(key)}: {_lines(value)}" for key, value in journal.plain(document).items())
         files.replace(self.path / name, f"{{\n{lines}\n}}\n".encode(), sync=sync)
 
 

@@ -9,7 +9,7 @@ import pytest
 from dpvsbook import params as params_module
 from dpvsbook import steps
 from dpvsbook.params import Params
-from dpvsbook.plan import Plan, Step, compile_commands
+from dpvsbook.plan import DIRECTOR_KINDS, Plan, Step, compile_commands
 from tests.steps.director import address, route, state
 
 FILE = Path(__file__).parents[2] / "params" / "fnat-two-arm.yaml"
@@ -220,7 +220,7 @@ def test_nothing_is_pasted_into_a_rule(bad: str) -> None:
 def test_a_lip_that_nobody_uses_any_more_is_not_given_back(params: Params) -> None:
     """Two services give up a LIP in one plan: its address goes with it, and no command puts it back in between."""
     services = {f"10.0.0.100:{port}": ("rr", SERVERS) for port in (80, 81)}
-    lips = dict.fromkeys(services, ["192.168.100.200", "192.168.100.201"])
+    lips = {vip: ["192.168.100.200", "192.168.100.201"] for vip in services}
     seen = state(VIP + LIP + address("192.168.100.201/32", "dpdk0", pool=True), HOST_ROUTES + LINK_ROUTES, services, lips)
     both = (*params.services, params.services[0].model_copy(update={"name": "web81", "port": 81}))
     wanted = params.model_copy(update={"prune": True, "services": both})
@@ -229,3 +229,7 @@ def test_a_lip_that_nobody_uses_any_more_is_not_given_back(params: Params) -> No
         "ipvsadm -Q -t 10.0.0.100:80 -z 192.168.100.201 -F dpdk0",
         "ipvsadm -Q -t 10.0.0.100:81 -z 192.168.100.201 -F dpdk0",
     ]
+
+
+def test_an_undo_knows_every_kind() -> None:
+    assert {kind.name for step in steps.CONFIGURATION for kind in step.kinds} == DIRECTOR_KINDS
