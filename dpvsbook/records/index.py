@@ -132,7 +132,8 @@ def applied_changes(
     """What an undo takes back: by director, the changes that the last applied run of a cluster may have made, in their order.
 
     That run is the newest in apply mode, older than `before`, whose params have this name, that sent anything, and that no undo has
-    taken back since; with `kinds`, only changes of these count (a run that wrote files on the hosts is another matter). `before` (the undo's own record) notes which one it is. What became of each change isn't trusted: undo looks.
+    taken back since. With `kinds`, only changes of these count: a run that wrote files on the hosts is another matter. `before` (the
+    undo's own record) notes which one it is. What became of each change isn't trusted: undo looks.
     """
     undone: set[str] = set()
     for entry in listing(outputs):
