@@ -1,0 +1,107 @@
+"""What went wrong in a build: the first real error of a log, and what is known about it. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A failure with its cause and fix, from data/failures-build.json."""
+
+    id: str
+    name: str
+    pattern: re.Pattern[str]
+    cause: str
+    fix: str
+    refs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """`error`: the first real error with what belongs to it; `line`: where it stands in the log, from 1; `known`: what is known of it."""
+
+    error: str
+    line: int
+    known: Known | None = None
+
+
+_FULL = re.compile(r"No space left on device|Disk quota exceeded|not enough free space in")
+"""First of all: on a full disk a compiler's own errors are only what follows from it."""
+
+_ERRORS: tuple[re.Pattern[str], ...] = tuple(
+    re.compile(text)
+    for text in (
+        r"^dpvsbook: ",
+        r"Killed signal terminated program|^[^ ]*: internal compiler error",
+        r"^[^ \n]+:\d+(?::\d+)?: (?:fatal )?error: ",  # gcc
+        r"^(?:cc1|gcc|g\+\+|ld|/[^ ]*/ld|collect2|as): (?:fatal )?error: (?!ld returned)",
+        r"\bld(?:\.\w+)?: (?:cannot find|.*undefined reference)|: undefined reference to ",
+        r"^[^ \n]*meson\.build:\d+:\d+: ERROR: |^ERROR: |^meson: error: ",
+        r"^configure(?:\.ac:\d+)?: error: |^configure\.ac:\d+: error: ",
+        r"^Hunk #\d+ FAILED|^patch: \*\*\*\*|can't find file to patch|^Reversed \(or previously applied\) patch detected",
+        r"^(?:fatal|error): |^remote: (?:Repository )?[Nn]ot [Ff]ound",  # git
+        r"^E: |^Error: (?:Unable|Failed|No match|Cannot|Unknown)",  # apt, dnf
+        r"^curl: \(\d+\)|^tar: (?!.*[Rr]emoving leading)|^gzip: |^xz: |: FAILED$|^sha256sum: ",
+        r"^[^ \n]+:\d+: \*\*\* (?!\[)|^make(?:\[\d+\])?: \*\*\* (?!\[)",  # make's own: no rule, $(error …)
+        r": (?:command )?not found$|: Permission denied$|: cannot (?:create|open)|: No such file or directory$",
+        r"^(?:ModuleNotFoundError|ImportError|Exception): ",
+    )
+)
+_LAST = re.compile(r"^FAILED: |^make(?:\[\d+\])?: \*\*\* \[|^ninja: (?:error|fatal)")
+"""Only says that something failed: looked for where nothing says what."""
+
+_BELONGS = re.compile(r"^\s+(?:\d+ )?\||^\s+[~^]|^[^ \n]+: (?:In function|note: )|^\s+\S")
+LINES = 12
+
+
+def first(log: str) -> tuple[str, int]:
+    """The first real error of a log, with the lines that belong to it, and its line's number. The end of the log where none is found."""
+    lines = log.splitlines()
+    found = next((i for i, line in enumerate(lines) if _FULL.search(line)), None)
+    if found is None:
+        found = next((i for i, line in enumerate(lines) if any(error.search(line) for error in _ERRORS)), None)
+    if found is None:
+        found = next((i for i, line in enumerate(lines) if _LAST.search(line)), None)
+    if found is None:
+        tail = [line for line in lines if line.strip()][-LINES:]
+        return "\n".join(tail) or "the log is empty", max(1, len(lines) - len(tail) + 1)
+    end = found + 1
+    while end < min(len(lines), found + LINES) and _BELONGS.search(lines[end]):
+        end += 1
+    return "\n".join(lines[found:end]), found + 1
+
+
+def explain(log: str, stage: str) -> Failure:
+    """The first real error, and the known failure whose pattern it (or else the log) shows."""
+    error, line = first(log)
+    for text in (error, log):
+        for known, stages in catalogue():
+            if (not stages or stage in stages) and known.pattern.search(text):
+                return Failure(error, line, known)
+    return Failure(error, line)
+
+
+@cache
+def catalogue() -> tuple[tuple[Known, tuple[str, ...]], ...]:
+    """What is known, each with the stages that it is looked for in (none: all)."""
+    data: list[dict[str, Any]] = json.loads((resources.files("dpvsbook") / "data" / "failures-build.json").read_text("utf-8"))
+    return tuple(
+        (
+            Known(
+                row["id"],
+                row["name"],
+                re.compile("|".join(row["patterns"]), re.MULTILINE),
+                row["cause"],
+                row["fix"],
+                tuple(row.get("refs", ())),
+            ),
+            tuple(row.get("stages", ())),
+        )
+        for row in data
+    )
