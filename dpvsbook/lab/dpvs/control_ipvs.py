@@ -21,11 +21,12 @@ def find(dpvs: Dpvs, key: ServiceKey) -> Service:
 def shown(dpvs: Dpvs, key: ServiceKey) -> Service:
     """The service that a read names: the worker doesn't find it, so the master has no answer (-23).
 
-    Neither does it find an IPv6 fwmark (it only looks for IPv4 ones) and a match without a range (it has no family): one of these in the
-    table ends every listing where its turn comes. Seen on real DPVS 1.10-2.
+    Neither does it find an IPv6 fwmark (it only looks for IPv4 ones) and a match whose ranges aren't of its family, as one
+    by devices alone, with `af=`: one of these in the table ends every listing where its turn comes. Seen on real DPVS 1.10-2.
     """
     service = dpvs.services.find(key)
-    if service is None or not key.family or (key.fwmark and key.family == 6):
+    mixed = not key.match.empty and key.match.family != key.family
+    if service is None or not key.family or mixed or (key.fwmark and key.family == 6):
         raise errors.Refused(errors.MSG_FAIL)
     return service
 

@@ -41,6 +41,12 @@ class Device:
     vlan: int | None = None
     vlan_proto: str = "802.1q"
     counters: Counters = field(default_factory=Counters)
+    below: Device | None = None  # what a VLAN or a tunnel stands on
+
+    @property
+    def nic(self) -> Device:
+        """The NIC at the bottom: whether a port is promiscuous is always that one's."""
+        return self if self.below is None else self.below.nic
 
     @property
     def link_local(self) -> str:

@@ -78,7 +78,10 @@ def _set(call: Call, name: str, item: str, value: str) -> None:
 
         def act(dpvs: Dpvs) -> None:
             device = _known(dpvs, name)
-            if device.driver != "net_af_packet" or item not in ("link", "allmulticast"):  # that driver can't, and doesn't say so
+            # neither that driver can, nor a port on another port: and nobody is told
+            cannot = ("link", "allmulticast") if device.driver == "net_af_packet" else ()
+            cannot += ("promisc", "allmulticast") if device.kind != "nic" else ()
+            if item not in cannot:
                 setattr(device, attribute, value == on)
     elif item in _BOND:
         raise NotHere(f"link set {item}: no bonding in this lab")
@@ -141,8 +144,8 @@ def _show_port(call: Call, name: str) -> None:
 
 def _basic(device: Device) -> str:
     flags = (
-        ("promisc", device.promisc),
-        ("allmulticast", device.allmulticast),
+        ("promisc", device.nic.promisc),
+        ("allmulticast", device.nic.allmulticast),
         ("foward2kni", device.forward2kni),
         ("tc-egress", device.tc_egress),
         ("tc-ingress", device.tc_ingress),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dpvsbook.lab.dpvs import errors
 from dpvsbook.lab.dpvs import ip as ips
-from dpvsbook.lab.dpvs.devices import Device
+from dpvsbook.lab.dpvs.devices import Counters, Device
 from dpvsbook.lab.dpvs.dpip.call import Call, Fail, NotHere
 from dpvsbook.lab.dpvs.ip import atoi
 from dpvsbook.lab.dpvs.process import Dpvs, Tunnel
@@ -15,7 +17,7 @@ USAGE = """Usage:
                              [ttl NUMBER|inherit] [tos NUMBER|inherit]
 """
 #: what is left of 1,500 bytes inside
-_MTU = {"ipip": 1480, "gre": 1476}
+_HEADERS = {"ipip": 20, "gre": 24}
 _GRE_ONLY = ("iseq", "oseq", "seq", "ikey", "okey", "key", "icsum", "ocsum", "csum")
 
 
@@ -75,10 +77,15 @@ def _take(call: Call, tunnel: Tunnel, word: str) -> None:
 def _add(dpvs: Dpvs, tunnel: Tunnel) -> None:
     if tunnel.name in dpvs.objects.tunnels:
         raise errors.Refused(errors.EXIST)
-    if tunnel.kind not in _MTU or tunnel.name in dpvs.devices:
+    if tunnel.kind not in _HEADERS or tunnel.name in dpvs.devices:
         raise errors.Refused(errors.INVAL)
-    port = Device(tunnel.name, "00:00:00:00:00:00", mtu=_MTU[tunnel.kind], speed=0, duplex="half", up=False, promisc=False, lldp=False)
-    port.kind = "tunnel"
+    below = dpvs.devices.get(tunnel.link)
+    if below is None:
+        tunnel.link = ""  # a device that isn't there is passed over
+        port = Device(tunnel.name, "00:00:00:00:00:00", speed=0, duplex="half", up=False, promisc=False, lldp=False)
+    else:
+        port = replace(below, name=tunnel.name, lldp=False, link=None, vlan=None, counters=Counters(), below=below)
+    port.kind, port.mtu = "tunnel", (below.mtu if below else 1500) - _HEADERS[tunnel.kind]
     dpvs.plug(port)
     if not tunnel.name:
         dpvs.unplug(port)
@@ -101,7 +108,10 @@ def _listed(dpvs: Dpvs, tunnel: Tunnel) -> list[Tunnel]:
         if tunnel.name not in known:
             raise errors.Refused(errors.NOTEXIST)
         return [known[tunnel.name]]
-    return [one for one in known.values() if tunnel.kind in ("", one.kind)]
+    if tunnel.kind and tunnel.kind not in _HEADERS:
+        raise errors.Refused(errors.INVAL)
+    link = tunnel.link if tunnel.link in dpvs.devices else ""
+    return [one for one in known.values() if tunnel.kind in ("", one.kind) and link in ("", one.link)]
 
 
 def _line(tunnel: Tunnel) -> str:
