@@ -56,13 +56,14 @@ _ERRORS: tuple[re.Pattern[str], ...] = tuple(
 _LAST = re.compile(r"^FAILED: |^make(?:\[\d+\])?: \*\*\* \[|^ninja: (?:error|fatal)")
 """Only says that something failed: looked for where nothing says what."""
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[mK]")
 _BELONGS = re.compile(r"^\s+(?:\d+ )?\||^\s+[~^]|^[^ \n]+: (?:In function|note: )|^\s+\S")
 LINES = 12
 
 
 def first(log: str) -> tuple[str, int]:
     """The first real error of a log, with the lines that belong to it, and its line's number. The end of the log where none is found."""
-    lines = log.splitlines()
+    lines = _COLOUR.sub("", log).splitlines()
     found = next((i for i, line in enumerate(lines) if _FULL.search(line)), None)
     if found is None:
         found = next((i for i, line in enumerate(lines) if any(error.search(line) for error in _ERRORS)), None)
@@ -78,13 +79,10 @@ def first(log: str) -> tuple[str, int]:
 
 
 def explain(log: str, stage: str) -> Failure:
-    """The first real error, and the known failure whose pattern it (or else the log) shows."""
+    """The first real error, and the known failure whose pattern it shows. Other errors of the log may be of another kind."""
     error, line = first(log)
-    for text in (error, log):
-        for known, stages in catalogue():
-            if (not stages or stage in stages) and known.pattern.search(text):
-                return Failure(error, line, known)
-    return Failure(error, line)
+    fits = (known for known, stages in catalogue() if (not stages or stage in stages) and known.pattern.search(error))
+    return Failure(error, line, next(fits, None))
 
 
 @cache

@@ -180,9 +180,9 @@ def _compile(build: Build, plan: Mapping[str, tuple[Stage, ...]]) -> dict[str, M
 
         def tell(seen: Progress) -> None:
             for stage, took in seen.done:
-                if stage not in done:
+                if stage in titles and stage not in done:
                     done[stage] = took
-                    title = f"{name}: {titles.get(stage, stage)}"
+                    title = f"{name}: {titles[stage]}"
                     build.record.event(
                         "step",
                         step=f"build {stage}",

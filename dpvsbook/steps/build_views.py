@@ -87,7 +87,7 @@ class Live:
             from IPython.core.getipython import get_ipython
             from IPython.display import display
 
-            if get_ipython() is None:  # type: ignore[no-untyped-call]
+            if get_ipython() is None:
                 return
             data = {"text/plain": "\n".join(self.lines.values())}
             if self._handle is None:

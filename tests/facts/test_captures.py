@@ -39,7 +39,8 @@ def test_refused(case: Case):
 
 def test_every_parser_has_captures():
     modules = {
-        module.name for module in pkgutil.iter_modules(dpvsbook.facts.__path__)
+        module.name
+        for module in pkgutil.iter_modules(dpvsbook.facts.__path__)
         if hasattr(importlib.import_module(f"dpvsbook.facts.{module.name}"), "COMMAND")
     }
     assert modules == set(PARSERS), "tests/facts/cases.py names every module that parses a command, and no other"

@@ -114,8 +114,11 @@ def test_changed_between_two_reads(argv: director.Argv, text: str):
 
 def test_lips_of_matches_stay_unknown_when_they_differ():
     """Match services all print as 0.0.0.0:0, in an order that `-S` doesn't tell: better no answer than a wrong one."""
-    keys = [ServiceKey.from_match("proto=tcp,oif=dpdk0,src-range=10.0.0.1-10.0.0.9"), ServiceKey.from_match("proto=udp,oif=dpdk0,af=ipv4"),
-            ServiceKey("fwm", "0.0.0.0", 5)]
+    keys = [
+        ServiceKey.from_match("proto=tcp,oif=dpdk0,src-range=10.0.0.1-10.0.0.9"),
+        ServiceKey.from_match("proto=udp,oif=dpdk0,af=ipv4"),
+        ServiceKey("fwm", "0.0.0.0", 5),
+    ]
     rows = [
         ipvsadm_laddr.LaddrService("0.0.0.0:0", tuple(ipvsadm_laddr.Laddr(lip, 0, 0) for lip in lips))
         for lips in (["10.1.0.5"], ["10.1.0.1"], [])

@@ -46,9 +46,9 @@ def test_director_round_trip(services: list[made.Service]):
     for service in services:
         found = state.services[service.key]
         assert (found.scheduler, found.lips, found.lips_known) == (service.scheduler, service.lips, True)
-        assert [
-            (s.endpoint, s.method, s.weight, s.upper, s.lower, s.active, s.inactive) for s in found.servers.values()
-        ] == [(s.endpoint, s.method, s.weight, s.upper, s.lower, s.active, s.inactive) for s in service.servers]
+        assert [(s.endpoint, s.method, s.weight, s.upper, s.lower, s.active, s.inactive) for s in found.servers.values()] == [
+            (s.endpoint, s.method, s.weight, s.upper, s.lower, s.active, s.inactive) for s in service.servers
+        ]
 
 
 NUMBERS = st.lists(st.integers(0, 2**63 // 5), min_size=5, max_size=5)
@@ -105,8 +105,11 @@ def test_canonical_is_what_the_params_write(address: object):
     assert canonical("::ffff:10.3.0.1") == canonical("::ffff:a03:1")
 
 
-TEXTS = [(parser, next(case.text for case in cases(parser) if 200 < len(case.text) < 2500)) for parser in PARSERS
-         if any(200 < len(case.text) < 2500 for case in cases(parser))]
+TEXTS = [
+    (parser, next(case.text for case in cases(parser) if 200 < len(case.text) < 2500))
+    for parser in PARSERS
+    if any(200 < len(case.text) < 2500 for case in cases(parser))
+]
 
 
 @pytest.mark.parametrize(("parser", "text"), TEXTS, ids=[parser for parser, _ in TEXTS])

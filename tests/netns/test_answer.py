@@ -74,10 +74,15 @@ def test_nonsense_is_refused_and_the_next_one_served(port: int):
     test_it_says_who_it_is_and_whom_it_saw(port)
 
 
-@pytest.mark.parametrize(("request_", "keep"), [
-    (b"GET / HTTP/1.0\r\n", False), (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n", True), (b"GET / HTTP/1.1\r\n", True),
-    (b"GET / HTTP/1.1\r\nConnection: Close\r\n", False),
-])
+@pytest.mark.parametrize(
+    ("request_", "keep"),
+    [
+        (b"GET / HTTP/1.0\r\n", False),
+        (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n", True),
+        (b"GET / HTTP/1.1\r\n", True),
+        (b"GET / HTTP/1.1\r\nConnection: Close\r\n", False),
+    ],
+)
 def test_keep_alive(request_: bytes, keep: bool):
     assert answer.response("rs1", request_, "1.2.3.4:5")[1] is keep
 

@@ -51,7 +51,7 @@ def test_the_order_of_the_vdevs_is_that_of_the_devices(made: plan.LabPlan):
 
 def test_without_hugepages_the_memory_is_named(made: plan.LabPlan):
     argv = plan.dpvs_argv(made.host("lb1"), folder="/dpvs", cpus=(0,), huge=False)
-    assert argv[argv.index("--no-huge") + 1:][:2] == ("-m", str(2 * made.pages))
+    assert argv[argv.index("--no-huge") + 1 :][:2] == ("-m", str(2 * made.pages))
 
 
 def test_memory_grows_with_the_lips(made: plan.LabPlan):
@@ -66,7 +66,11 @@ def test_the_conf_names_every_port_in_the_one_worker(made: plan.LabPlan):
     text = plan.conf_of(made.host("lb1"))
     assert text.count("{") == text.count("}")
     assert [line.strip() for line in text.splitlines() if line.strip().startswith(("<init> device", "port "))] == [
-        "<init> device dpdk0 {", "<init> device dpdk1 {", "port dpdk0 {", "port dpdk1 {"]
+        "<init> device dpdk0 {",
+        "<init> device dpdk1 {",
+        "port dpdk0 {",
+        "port dpdk1 {",
+    ]
     assert "sync_msg_timeout_us 2000000" in text
     assert "<init> kni off" in text
 
@@ -85,14 +89,17 @@ def test_offloads_are_off_on_both_ends(made: plan.LabPlan):
         assert all(f"ethtool -K {nic.port} tx off" in plan.switch_setup(made) for nic in host.nics)
 
 
-@pytest.mark.parametrize(("directors", "usable", "cpus", "expected"), [
-    (1, [0], "auto", [(0,)]),
-    (1, [0, 1], "auto", [(1, 0)]),
-    (1, [0, 1], "shared", [(1,)]),
-    (2, [0, 1], "auto", [(1, 0), (1, 0)]),
-    (2, [0, 1, 2, 3, 4], "auto", [(4, 3), (2, 1)]),
-    (3, [0, 1], "shared", [(1,), (0,), (1,)]),
-])
+@pytest.mark.parametrize(
+    ("directors", "usable", "cpus", "expected"),
+    [
+        (1, [0], "auto", [(0,)]),
+        (1, [0, 1], "auto", [(1, 0)]),
+        (1, [0, 1], "shared", [(1,)]),
+        (2, [0, 1], "auto", [(1, 0), (1, 0)]),
+        (2, [0, 1, 2, 3, 4], "auto", [(4, 3), (2, 1)]),
+        (3, [0, 1], "shared", [(1,), (0,), (1,)]),
+    ],
+)
 def test_cpus(directors: int, usable: list[int], cpus: machine.Cpus, expected: list[tuple[int, ...]]):
     assert machine.cpus_for(directors, usable, cpus) == expected
 
@@ -145,9 +152,13 @@ class TestHugepages:
             file = tmp_path / "nr_hugepages"
             file.write_text(str(nr))
             monkeypatch.setattr(machine, "NR_HUGEPAGES", file)
-            monkeypatch.setattr(machine, "meminfo", lambda: {
-                "Hugepagesize": 2048, "HugePages_Free": free + int(file.read_text()) - nr, "MemAvailable": available_mb * 1024})
+            monkeypatch.setattr(
+                machine,
+                "meminfo",
+                lambda: {"Hugepagesize": 2048, "HugePages_Free": free + int(file.read_text()) - nr, "MemAvailable": available_mb * 1024},
+            )
             return file
+
         return make
 
     def test_what_lacks_is_added_and_given_back(self, pretend: Pretend, tmp_path: Path):

@@ -45,11 +45,13 @@ EXCEPTIONS: dict[str, dict[int, str]] = {
     "07-modes-v4": {
         **dict.fromkeys(range(20, 26), "both real servers answer ARP for the VIP: which is first is chance, and so is who is bypassed"),
         **dict.fromkeys((28, 29, 30, 31, 33, 34, 35), "whose turn it is follows from that: the first packet may have reached DPVS"),
-        32: "whether the kernel has asked for the neighbour again yet", 85: "how long two pings take in all",
+        32: "whether the kernel has asked for the neighbour again yet",
+        85: "how long two pings take in all",
     },
     "09-edit-drain-acl-misc": {
         **dict.fromkeys((77, 78, 79), "follow a connection that the recorder's own program held open"),
-        86: "dpip neigh del is done a moment after it returns", 96: "dpip tunnel add is done a moment after it returns",
+        86: "dpip neigh del is done a moment after it returns",
+        96: "dpip tunnel add is done a moment after it returns",
     },
 }
 UNSEEN = {("07-modes-v4", 28): "ip -n lanc neigh flush all"}  # what the recorder did in between, and a real neighbour table needs
@@ -80,8 +82,18 @@ class RealWorld:
             command = command.replace(old, new)
         env = {**os.environ, "DPVS_IPC_FILE": f"{self.root}/run/dpvs.ipc", "LC_ALL": "C"}
         errors = subprocess.STDOUT if merged else subprocess.PIPE
-        done = subprocess.run(["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
-                              errors="replace", env=env, cwd=self.lab.record.dpvs, timeout=100, check=False)
+        done = subprocess.run(
+            ["bash", "-c", command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            errors="replace",
+            env=env,
+            cwd=self.lab.record.dpvs,
+            timeout=100,
+            check=False,
+        )
         return done.stdout, done.stderr or "", done.returncode
 
 

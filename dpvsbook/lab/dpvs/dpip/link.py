@@ -79,7 +79,7 @@ def _set(call: Call, name: str, item: str, value: str) -> None:
         def act(dpvs: Dpvs) -> None:
             device = _known(dpvs, name)
             # neither that driver can, nor a port on another port: and nobody is told
-            cannot = ("link", "allmulticast") if device.driver == "net_af_packet" else ()
+            cannot: tuple[str, ...] = ("link", "allmulticast") if device.driver == "net_af_packet" else ()
             cannot += ("promisc", "allmulticast") if device.kind != "nic" else ()
             if item not in cannot:
                 setattr(device, attribute, value == on)

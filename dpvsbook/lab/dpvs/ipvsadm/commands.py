@@ -8,7 +8,7 @@ from dataclasses import replace
 from dpvsbook.lab.dpvs import control_ipvs as control
 from dpvsbook.lab.dpvs import control_net, errors
 from dpvsbook.lab.dpvs.acl import Entry
-from dpvsbook.lab.dpvs.ip import ANY4, ANY6, Ip
+from dpvsbook.lab.dpvs.ip import ANY4, ANY6, Ip, from_bytes
 from dpvsbook.lab.dpvs.ipvsadm.request import Request
 from dpvsbook.lab.dpvs.process import Dpvs
 from dpvsbook.lab.dpvs.services import Dest, Settings
@@ -125,7 +125,10 @@ def _delete_laddr(wire: Wire, request: Request, _err: Writer) -> None:
 def _entry(request: Request) -> Entry:
     key = request.key
     address: Ip = key.address or (ANY6 if key.family == 6 else ANY4)
-    return Entry(key.family, key.protocol, address, key.port, request.subject, request.ipset)
+    subject = request.subject
+    if subject is not None and subject.family == 6 and key.family == 4:
+        subject = from_bytes(subject.packed[:4])  # of a v6 client on a v4 service's list, the first four bytes are taken
+    return Entry(key.family, key.protocol, address, key.port, subject, request.ipset)
 
 
 def _deny(wire: Wire, request: Request, _err: Writer) -> None:

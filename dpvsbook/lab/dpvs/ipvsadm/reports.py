@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dpvsbook.lab.dpvs import control_ipvs as control
 from dpvsbook.lab.dpvs import errors
-from dpvsbook.lab.dpvs.acl import AccessList
+from dpvsbook.lab.dpvs.acl import AccessList, Entry
 from dpvsbook.lab.dpvs.conns import Conn
 from dpvsbook.lab.dpvs.ip import ANY4, ANY6
 from dpvsbook.lab.dpvs.ipvsadm.commands import NO_ERROR
 from dpvsbook.lab.dpvs.ipvsadm.listing import TITLES, endpoint, print_service, sorted_services
 from dpvsbook.lab.dpvs.ipvsadm.request import GiveUp, Request
 from dpvsbook.lab.dpvs.process import Dpvs
-from dpvsbook.lab.dpvs.services import PROTOCOL_NAMES, Service
+from dpvsbook.lab.dpvs.services import PROTOCOL_NAMES, Service, ServiceKey
 from dpvsbook.lab.dpvs.sockopt import Message, Wire, Writer
 
 _LISTED = {"tcp": "TCP", "udp": "UDP", "sctp": "SCTP", "icmp": "ICMP", "icmpv6": "IMCPv6"}
@@ -186,8 +186,15 @@ def _entries(wire: Wire, request: Request, out: Writer, err: Writer) -> int:
         out(title)
     for key in keys:
         for entry in found:
-            if entry.service == (key.family, key.protocol, key.address, key.port):
+            if _is_for(entry, key):
                 vip = endpoint(entry.address, entry.port, entry.protocol, numeric=True)
                 subject = f"ipset:{entry.ipset}" if entry.ipset else (entry.subject.text if entry.subject else "")
                 out(f"{_LISTED[PROTOCOL_NAMES[entry.protocol]]:<8} {vip:<30} {subject:<30}\n")
     return 0
+
+
+def _is_for(entry: Entry, key: ServiceKey) -> bool:
+    """Is the entry one of this service's? The service's family says how much of the addresses is compared, and that is all it says."""
+    width = {4: 4, 6: 16}.get(key.family, 0)
+    mine, address = (key.address.packed if key.address else b"").ljust(16, b"\0"), entry.address.packed.ljust(16, b"\0")
+    return width > 0 and (key.protocol, key.port, mine[:width]) == (entry.protocol, entry.port, address[:width])
