@@ -126,6 +126,9 @@ def _rule(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         keys = _keys_at(tuple(error["loc"][:-1]))
+        name, colon, _ = str(error["loc"][-1]).partition(":")
+        if colon and name in keys:
+            return f"must be written {name}: with a blank behind the colon"
         near = closest(str(error["loc"][-1]), keys)
         return f"must be a known key{near or '; there are ' + ', '.join(keys)}"
     if kind == "literal_error":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator
 
 from dpvsbook.params.model import Device, Director, Params
@@ -41,13 +42,17 @@ def shown(word: str) -> str:
 
 
 def written(path: Path) -> str:
-    """A path as messages have it: services[0].real_servers[1].port."""
+    """A path as messages have it: services[0].real_servers[1].port.
+
+    Of a key that is no name only the beginning is shown: in `password:secret`, where a blank is missing, the rest is the secret.
+    """
     text = ""
     for part in path:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            word = part if part and part.isprintable() and " " not in part else repr(part)
+            name = re.match(r"[A-Za-z0-9_.-]*", part)
+            word = part if name and name.end() == len(part) and part else f"{name.group() if name else ''}…"
             text += ("." if text else "") + (word if len(word) <= 60 else word[:60] + "…")
     return text
 
@@ -89,3 +94,11 @@ def device(director: Director, name: str) -> Device | None:
 def own_networks(params: Params, director: Director) -> list[tuple[Device, Net]]:
     """The subnets that a director is in, each with its device."""
     return [(device, n) for device in director.devices for n in subnets(params, device.network)]
+
+
+def in_use(params: Params) -> set[str | None]:
+    """Every address that something of the cluster has: VIPs, gateways, LIPs, directors' own, hosts'."""
+    taken = {service.vip for service in params.services} | {network.gateway for network in params.networks.values()}
+    taken |= {lip.address for d in params.directors for lip in d.lips}
+    taken |= {c.partition("/")[0] for d in params.directors for p in d.devices for c in p.addresses}
+    return taken | {c.partition("/")[0] for h in params.hosts for x in h.interfaces for c in x.addresses}

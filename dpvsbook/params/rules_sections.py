@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_interface
 
 from dpvsbook.params.model import Director, Params
-from dpvsbook.params.places import device, family, outside, subnets, twice, unknown
+from dpvsbook.params.places import device, family, in_use, outside, subnets, twice, unknown
+from dpvsbook.params.sections import Ospf
 from dpvsbook.params.tree import Path, Problem
 
 
@@ -18,6 +19,7 @@ def ospf(params: Params) -> Iterator[Problem]:
     if section.dead <= section.hello:
         yield Problem(("ospf", "dead"), f"must be more than hello ({section.hello}), four times it as a rule")
     yield from _nodes(params, "ospf", section.nodes)
+    yield from _announced(params, section)
     ids: list[tuple[Path, object]] = [(("ospf", "nodes", name, "router_id"), node.router_id) for name, node in section.nodes.items()]
     yield from twice(ids, "must be this director's alone; {first} has it too")
     for name, node in section.nodes.items():
@@ -38,6 +40,23 @@ def ospf(params: Params) -> Iterator[Problem]:
             yield Problem((*at, "router"), f"{said}: it is the other end of the interconnect")
 
 
+def _announced(params: Params, section: Ospf) -> Iterator[Problem]:
+    """FULLNAT and the like announce VIPs, SNAT a default route or the address behind one (reference D.2)."""
+    snat = any(params.method_of(service) == "snat" for service in params.services)
+    if section.announce == "default" and not snat:
+        yield Problem(("ospf", "announce"), "must be redistribute or network: only method snat announces a default route", absence=True)
+    if section.next_hop is None:
+        if snat and section.announce != "default" and not any(service.vip for service in params.services):
+            yield Problem(
+                ("ospf", "announce"), "must be default, or have next_hop with it: method snat has no VIP to announce", absence=True
+            )
+        return
+    if not snat or section.announce == "default":
+        yield Problem(("ospf", "next_hop"), "must not be there: it is for method snat, in place of announce: default", absence=not snat)
+    if section.next_hop in in_use(params):
+        yield Problem(("ospf", "next_hop"), f"must be nobody's own address; {section.next_hop} is used elsewhere")
+
+
 def keepalived(params: Params) -> Iterator[Problem]:
     """Every director takes part, on a kni, with an address and a priority of its own."""
     section = params.keepalived
@@ -46,10 +65,7 @@ def keepalived(params: Params) -> Iterator[Problem]:
     yield from _nodes(params, "keepalived", section.nodes)
     ranks: list[tuple[Path, object]] = [(("keepalived", "nodes", name, "priority"), node.priority) for name, node in section.nodes.items()]
     yield from twice(ranks, "must be this director's alone, or both would be master; {first} has it too")
-    taken = {service.vip for service in params.services} | {network.gateway for network in params.networks.values()}
-    taken |= {lip.address for d in params.directors for lip in d.lips}
-    taken |= {c.partition("/")[0] for d in params.directors for p in d.devices for c in p.addresses}
-    taken |= {c.partition("/")[0] for h in params.hosts for x in h.interfaces for c in x.addresses}
+    taken = in_use(params)
     own: list[tuple[Path, object]] = [
         (("keepalived", "nodes", name, "address"), node.address.partition("/")[0]) for name, node in section.nodes.items()
     ]

@@ -66,7 +66,7 @@ def directors(params: Params) -> Iterator[Problem]:
 
 def real_servers(params: Params) -> Iterator[Problem]:
     """One address each, of a family that the method can do, that the directors can reach, and nobody's VIP or LIP."""
-    hosts = {host.name: host for host in params.hosts}
+    hosts = {host.name: host for host in reversed(params.hosts)}  # of two with one name, the first: it is what `params.host` gives
     vips = {service.vip for service in params.services if service.vip}
     lips = {lip.address for director in params.directors for lip in director.lips}
     for i, service in enumerate(params.services):
@@ -139,7 +139,8 @@ def _reach(params: Params, service: Service, director: Director, address: str, a
 
 def local_addresses(params: Params) -> Iterator[Problem]:
     """FULLNAT without a LIP of the real servers' family answers nobody."""
-    hosts = {host.name for host in params.hosts if any(x.addresses for x in host.interfaces)}
+    named = {host.name: host for host in reversed(params.hosts)}
+    hosts = {name for name, host in named.items() if any(x.addresses for x in host.interfaces)}
     for i, service in enumerate(params.services):
         at: Path = ("services", i)
         method = params.method_of(service)
@@ -147,11 +148,11 @@ def local_addresses(params: Params) -> Iterator[Problem]:
             if method not in ("fnat", "snat"):
                 yield Problem((*at, "lips"), f"must not be there for method {method}: only FULLNAT uses local addresses")
                 continue
-            named: list[tuple[Path, object]] = [((*at, "lips", j), lip) for j, lip in enumerate(service.lips)]
+            listed: list[tuple[Path, object]] = [((*at, "lips", j), lip) for j, lip in enumerate(service.lips)]
             there = [lip.address for director in params.directors_of(service) for lip in director.lips]
-            for path, lip in named:
+            for path, lip in listed:
                 yield from unknown(path, "a LIP of this service's directors", str(lip), there)
-            yield from twice(named, "must be named once")
+            yield from twice(listed, "must be named once")
         resolved = all(rs.address or rs.host in hosts for rs in service.real_servers)
         if method != "fnat" or not service.real_servers or not resolved:
             continue

@@ -13,6 +13,7 @@ from dpvsbook.params.base import Model
 from dpvsbook.params.types import (
     AbsolutePath,
     Area,
+    Argument,
     HostAddress,
     InterfaceAddress,
     InterfaceName,
@@ -35,13 +36,15 @@ class OspfNode(Model):
 
 
 class Ospf(Model):
-    """ECMP (reference S3): every director announces the same VIPs. `announce`: from lo by `redistribute`, or one `network` each."""
+    """ECMP (reference S3, D.2): every director announces the same. `announce`: its VIPs from lo by `redistribute` or by one `network`
+    each; `default`: a default route, for SNAT. `next_hop`: SNAT's other way, an address on lo that the router's default route leads to."""
 
     area: Area
     hello: Timer = 10
     dead: Timer = 40
     daemon: Literal["frr", "quagga"] = "frr"
-    announce: Literal["redistribute", "network"] = "redistribute"
+    announce: Literal["redistribute", "network", "default"] = "redistribute"
+    next_hop: HostAddress | None = None
     nodes: Annotated[dict[str, OspfNode], Field(min_length=1)]
 
 
@@ -103,7 +106,7 @@ class Start(Model):
 
     conf: AbsolutePath = "/etc/dpvs.conf"
     unit: Word | None = None
-    arguments: tuple[Word, ...] = ()
+    arguments: tuple[Argument, ...] = ()
     workers: Annotated[int, Field(ge=1, le=63)] = 1
     flow: bool = True
     redirect: bool = False

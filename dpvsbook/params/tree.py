@@ -7,6 +7,7 @@ be used, and are counted, so that a few of them can't become a billion values; a
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -66,7 +67,9 @@ def compose(text: str) -> Any:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        with warnings.catch_warnings():  # about an anchor that is there twice, with the line that it is in: it may hold a password
+            warnings.simplefilter("ignore")
+            node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise Unreadable(Problem((), f"must be YAML: {_said(error)}", mark.line + 1 if mark else 1)) from None

@@ -123,6 +123,13 @@ def plain(text: str) -> str:
     return text
 
 
+def argument(text: str) -> str:
+    """A word for a command line that may be an option."""
+    if not text or not text.isprintable() or any(c.isspace() for c in text):
+        raise ValueError("must be one word without blanks or control characters, and not empty")
+    return text
+
+
 def absolute(text: str) -> str:
     """A path on a host."""
     if not plain(text).startswith("/"):
@@ -206,6 +213,7 @@ Subnet = Annotated[str, AfterValidator(subnet)]
 Destination = Annotated[str, AfterValidator(destination)]
 SecretRef = Annotated[str, AfterValidator(secret), WithJsonSchema({"type": "string", "pattern": "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"})]
 Word = Annotated[str, AfterValidator(plain), WithJsonSchema({"type": "string", "pattern": r"^[^\s-]\S*$"})]
+Argument = Annotated[str, AfterValidator(argument), WithJsonSchema({"type": "string", "pattern": r"^\S+$"})]
 AbsolutePath = Annotated[str, AfterValidator(absolute), WithJsonSchema({"type": "string", "pattern": r"^/\S*$"})]
 LocalFile = Annotated[str, AfterValidator(local_file)]
 UrlPath = Annotated[str, AfterValidator(url_path), WithJsonSchema({"type": "string", "pattern": r"^/\S*$"})]
