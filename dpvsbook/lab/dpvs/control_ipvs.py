@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dpvsbook.lab.dpvs import errors, schedulers
-from dpvsbook.lab.dpvs.ip import Ip
+from dpvsbook.lab.dpvs.ip import ANY4, ANY6, Ip
 from dpvsbook.lab.dpvs.process import Dpvs
 from dpvsbook.lab.dpvs.services import PROTOCOL_NAMES, Dest, Laddr, Service, ServiceKey, Settings
 
@@ -70,10 +70,9 @@ def _drop(dpvs: Dpvs, service: Service) -> None:
     for dest in service.dests:
         dest.available = False
     key = service.key
-    if key.address is not None:
-        named = (key.family, key.protocol, key.address, key.port)
-        dpvs.deny.forget(named)
-        dpvs.allow.forget(named)
+    named = (key.family, key.protocol, key.address or (ANY6 if key.family == 6 else ANY4), key.port)
+    dpvs.deny.forget(named)
+    dpvs.allow.forget(named)
 
 
 def flush(dpvs: Dpvs) -> None:
