@@ -1,0 +1,48 @@
+"""The differences that are known and left: by name, with the reason (known.yaml)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from tests.conformance.compare import Difference
+from tests.conformance.worlds import Command
+
+PATH = Path(__file__).with_name("known.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One known difference. `pattern` is searched in the command that differs; `real` in what real DPVS said. `example` shows it: a test
+    runs it, and fails when the two worlds agree on it by now."""
+
+    name: str
+    reason: str
+    pattern: str
+    real: str
+    example: tuple[Command, ...]
+
+    def explains(self, found: Difference) -> bool:
+        """Is the difference this one?"""
+        said = "\n".join((f"exit {found.real.exit}", found.real.stdout, found.real.stderr))
+        return bool(re.search(self.pattern, str(found.command)) and re.search(self.real, said))
+
+
+def read() -> tuple[Known, ...]:
+    """All of known.yaml."""
+    data = YAML(typ="safe").load(PATH.read_text()) or []
+    return tuple(
+        Known(entry["name"], entry["reason"], entry["command"], entry.get("real", ""), tuple(map(Command.parse, entry["example"])))
+        for entry in data
+    )
+
+
+KNOWN = read()
+
+
+def reason(found: Difference) -> str | None:
+    """Why the two differ, when that is known."""
+    return next((one.reason for one in KNOWN if one.explains(found)), None)
