@@ -37,7 +37,7 @@ def away(ssh_config: Path, folder: Path, seconds: float) -> Iterator[Path]:
     """An ssh_config by which lb1 is `seconds` away, each way. The connection's own handshake isn't delayed, what it carries is."""
     text = ssh_config.read_text()
     port = int(re.findall(r"(?ms)^Host lb1\b.*?^\s*Port (\d+)", text)[0])
-    known = Path(re.findall(r"(?m)^\s*UserKnownHostsFile (\S+)", text)[0])
+    known = Path(re.findall(r"(?m)^\s*UserKnownHostsFile \"?([^\"\n]+)", text)[0])
     relay = socket.create_server(("127.0.0.1", 0))
     own = relay.getsockname()[1]
 

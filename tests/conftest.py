@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from dpvsbook.lab.emulated import Lab
+
+# The same examples each time, so that a red run is about what was changed; `HYPOTHESIS_PROFILE=default pytest` looks for new ones.
+settings.register_profile("same", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+# A shell's background job ignores Ctrl-C and hands that on to its children, the tests' own interrupts among them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PARAMS = Path(__file__).parents[1] / "params"
 

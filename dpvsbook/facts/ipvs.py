@@ -33,7 +33,7 @@ METHOD_OF_NAME: Final[dict[str, Method]] = {
 """`Local` is what a DR real server would be called that is the director itself; `-S` writes both as `-g`."""
 
 ANY_RANGE: Final = {"0.0.0.0-0.0.0.0:0-0": "ipv4", "[::-::]:0-0": "ipv6"}
-_ENDPOINT = re.compile(r"([0-9.]+|\[([0-9a-fA-F:.]+)\]):([0-9]+)", re.ASCII)
+_ENDPOINT = re.compile(r"([0-9.]+|\[([0-9a-fA-F:.]+)\]):(0|[1-9][0-9]*)", re.ASCII)
 _PORTS = re.compile(r".*:[0-9]+-[0-9]+", re.ASCII)
 
 

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 COLUMNS = ("protocol", "service", "server", "conns", "in_pkts", "out_pkts", "in_bytes", "out_bytes")
 WIDTH = 33
 
-_ENDPOINT = r"(?:[0-9.]+|\[[0-9a-f:]+\]):[0-9]+"
+_NUMBER = "(?:0|[1-9][0-9]*+)"
+_ENDPOINT = rf"(?:[0-9.]+|\[[0-9a-f:]+\]):{_NUMBER}"
 _NUMBERS = r"(?: ++[0-9]{1,18}+){5}"
 _ROWS = re.compile(
-    rf"(?:(?:(?:TCP|UDP|SCTP|ICMP|ICMPv6)  {_ENDPOINT}|MATCH [!-~]++|FWM  [0-9]+){_NUMBERS}\n(?:  -> {_ENDPOINT}{_NUMBERS}\n)*+)*+", re.A
+    rf"(?:(?:(?:TCP|UDP|SCTP|ICMP|ICMPv6)  {_ENDPOINT}|MATCH [!-~]++|FWM  {_NUMBER}){_NUMBERS}\n(?:  -> {_ENDPOINT}{_NUMBERS}\n)*+)*+", re.A
 )
 _SERVER = re.compile(r"\n  -> ([!-~]+)")
 _HEAD = re.compile(

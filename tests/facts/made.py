@@ -94,7 +94,6 @@ def outputs(services: Sequence[Service], addresses: str = "", routes: str = "", 
         routes,
         routes6,
         saved(services),
-        listed(services),
         thresholds(services),
         laddrs(services),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -438,7 +437,7 @@ def test_services_sort_as_c_integers_do():
     assert [line.split()[2] for line in made.ok("ipvsadm -S -n").splitlines()] == ["192.168.0.1:80", "10.0.0.1:80"]
 
 
-# ---- speed
+# ---- size
 
 
 def rules(count: int) -> Iterator[str]:
@@ -448,25 +447,22 @@ def rules(count: int) -> Iterator[str]:
         yield f"-P -t {vip} -z 192.168.100.200 -F dpdk0\n"
 
 
-def timed(director: Director, command: str, stdin: str = "") -> tuple[float, str]:
-    started = time.perf_counter()
-    out, _, status = director.run(command, stdin)
+def out(director: Director, command: str, stdin: str = "") -> str:
+    text, _, status = director.run(command, stdin)
     assert status == 0
-    return time.perf_counter() - started, out
+    return text
 
 
-def test_a_thousand_services_are_quick():
+def test_a_thousand_services():
     made = Director()
-    assert timed(made, "ipvsadm -R", "".join(rules(1000)))[0] < 1.0
+    out(made, "ipvsadm -R", "".join(rules(1000)))
     for command, lines in (("-ln", 3003), ("-S -n", 3000), ("-G", 2001), ("-ln --stats", 3003)):
-        seconds, out = timed(made, f"ipvsadm {command}")
-        assert len(out.splitlines()) == lines
-        assert seconds < 0.2
+        assert len(out(made, f"ipvsadm {command}").splitlines()) == lines
 
 
 def test_ten_thousand_services():
     made = Director()
-    timed(made, "ipvsadm -R", "".join(rules(10000)))
-    assert len(timed(made, "ipvsadm -S -n")[1].splitlines()) == 30000
-    timed(made, "ipvsadm -C")
+    out(made, "ipvsadm -R", "".join(rules(10000)))
+    assert len(out(made, "ipvsadm -S -n").splitlines()) == 30000
+    out(made, "ipvsadm -C")
     assert len(made.dpvs.services) == 0

@@ -14,16 +14,10 @@ LINKS = """\
 """  # noqa: W291 - dpip prints them so
 LIST_HEAD = """\
 IP Virtual Server version 1.10.2 (size=0)
-Prot LocalAddress:Port Scheduler Flags
-  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn
-"""
-LIMITS_HEAD = """\
-IP Virtual Server version 1.10.2 (size=0)
 Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn 
   -> RemoteAddress:Port
 """  # noqa: W291
 LADDR_HEAD = "VIP:VPORT            TOTAL    SNAT_IP              CONFLICTS  CONNS     \n"
-METHOD = {"-b": "FullNat", "-g": "Route", "-m": "Masq", "-i": "Tunnel", "-J": "SNAT"}
 
 
 def address(cidr: str, device: str, *, pool: bool = False) -> str:
@@ -46,18 +40,16 @@ def state(
     links: str = LINKS,
 ) -> DirectorState:
     """`services`: VIP:PORT to (scheduler with its options, ["RS:PORT -b -w 1", …]); `lips`: VIP:PORT to its LIPs."""
-    saved, listed, limits, laddrs = "", LIST_HEAD, LIMITS_HEAD, LADDR_HEAD if services else ""
+    saved, listed, laddrs = "", LIST_HEAD, LADDR_HEAD if services else ""
     for vip, (scheduler, servers) in sorted((services or {}).items()):
         saved += f"-A -t {vip} -s {scheduler.split()[0]}\n"
         listed += f"TCP  {vip} {scheduler}\n"
-        limits += f"TCP  {vip} {scheduler}\n"
         for server in servers:
-            endpoint, method, _, weight = server.split()
+            endpoint = server.split()[0]
             saved += f"-a -t {vip} -r {server}\n"
-            listed += f"  -> {endpoint:<28} {METHOD[method]:<7} {weight:<6} {0:<10} {0:<10}\n"
-            limits += f"  -> {endpoint:<28} {0:<10} {0:<10} {0:<10} {0:<10}\n"
+            listed += f"  -> {endpoint:<28} {0:<10} {0:<10} {0:<10} {0:<10}\n"
     for vip in sorted(services or {}, reverse=True):
         its = (lips or {}).get(vip, [])
         laddrs += f"{vip:<20} {len(its):<8} \n" + "".join(f"{'':<20} {'':<8} {lip:<20} {0:<10} {0:<10}\n" for lip in its)
-    texts = (f"dpvs version: {version}, build on 2026.11.22.19:47:08\n", links, addresses, routes, "", saved, listed, limits, laddrs)
+    texts = (f"dpvs version: {version}, build on 2026.11.22.19:47:08\n", links, addresses, routes, "", saved, listed, laddrs)
     return parse(dict(zip(READ, texts, strict=True)))
