@@ -6,8 +6,10 @@ hide all of the second, the rules look at what is left of the file without the b
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path as File
 from typing import Any, get_args
 
@@ -40,6 +42,19 @@ def load(path: File | str) -> Params:
     return parse(text, source)
 
 
+@contextlib.contextmanager
+def _keeping() -> Iterator[None]:
+    """All that is made here lives on: the collector would find nothing, and takes half of the time that 1,000 services are read in."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_keeping()
 def parse(text: str, source: str = "params") -> Params:
     """The params in a text; `source` names it in messages. Raises ParamsError as `load` does."""
     params: Params | None = None

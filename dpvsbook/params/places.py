@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 
 from dpvsbook.params.model import Device, Director, Params
 from dpvsbook.params.tree import Path, Problem
-from dpvsbook.params.types import IP, Net, edge
+from dpvsbook.params.types import Net, edge, ip, net
 
 
 def closest(word: str, known: Iterable[str]) -> str:
@@ -55,16 +54,6 @@ def written(path: Path) -> str:
             word = part if name and name.end() == len(part) and part else f"{name.group() if name else ''}…"
             text += ("." if text else "") + (word if len(word) <= 60 else word[:60] + "…")
     return text
-
-
-def ip(text: str) -> IP:
-    """An address that a model has checked already."""
-    return ipaddress.ip_address(text)
-
-
-def net(text: str) -> Net:
-    """A network that a model has checked already."""
-    return ipaddress.ip_network(text)
 
 
 def family(text: str) -> int:

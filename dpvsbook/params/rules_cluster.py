@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from dpvsbook.params.model import Director, Params
-from dpvsbook.params.places import device, family, ip, net, outside, own_networks, subnets, twice, unknown, written
+from dpvsbook.params.places import device, family, outside, own_networks, subnets, twice, unknown, written
 from dpvsbook.params.tree import Path, Problem
-from dpvsbook.params.types import Net
+from dpvsbook.params.types import Net, ip, net
 
 KNI_LENGTH = 15
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from dpvsbook.params.matches import match_problems
 from dpvsbook.params.model import Director, Params
-from dpvsbook.params.places import family, ip, net, outside, own_networks, twice, unknown
+from dpvsbook.params.places import family, outside, own_networks, twice, unknown
 from dpvsbook.params.services import RealServer, Service
 from dpvsbook.params.tree import Path, Problem
+from dpvsbook.params.types import ip, net
 
 UDP_ONLY = ("ops", "quic")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -23,6 +24,22 @@ NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 _DEST_CHECK = r"default|disable|tcp|udp|sctp|ping|\d{1,5},\d{1,5}s|\d{1,5},\d{1,5},\d{1,5}s,\d{1,5}-\d{1,5}s"
 
 
+_THIS_NETWORK, _RESERVED = ipaddress.IPv4Network("0.0.0.0/8"), ipaddress.IPv4Network("240.0.0.0/4")
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
+
+
+@lru_cache(maxsize=4096)
+def ip(text: str) -> IP:
+    """An address; ValueError. A cluster of 1,000 services names the same few over and over."""
+    return ipaddress.ip_address(text)
+
+
+@lru_cache(maxsize=4096)
+def net(text: str) -> Net:
+    """A network; ValueError."""
+    return ipaddress.ip_network(text)
+
+
 def address(text: str) -> str:
     """An address without a mask or a zone, as DPVS prints it: "2001:DB8:0::1" -> "2001:db8::1"."""
     if "/" in text:
@@ -30,7 +47,7 @@ def address(text: str) -> str:
     if "%" in text:
         raise ValueError("must be an address without a zone (%…)")
     try:
-        return str(ipaddress.ip_address(text))
+        return str(ip(text))
     except ValueError:
         raise ValueError(f"must be an IPv4 or IPv6 address; {text[:60]!r} is none") from None
 
@@ -38,22 +55,22 @@ def address(text: str) -> str:
 def host_address(text: str) -> str:
     """An address that a host can have: no network, broadcast, multicast or unspecified one (as far as it shows without a mask)."""
     found = address(text)
-    said = special(ipaddress.ip_address(found))
+    said = special(ip(found))
     if said:
         raise ValueError(f"must be the address of a host; {found} is {said}")
     return found
 
 
-def special(ip: IP) -> str:
+def special(found: IP) -> str:
     """What an address is that no host can have; "" for the others."""
-    if ip.is_unspecified or (ip.version == 4 and ip in ipaddress.ip_network("0.0.0.0/8")):
+    if found.is_unspecified or found in _THIS_NETWORK:
         return "unspecified"
-    if ip.is_multicast:
+    if found.is_multicast:
         return "multicast"
-    if ip.is_loopback:
+    if found.is_loopback:
         return "loopback"
-    if ip.version == 4 and ip in ipaddress.ip_network("240.0.0.0/4"):
-        return "the broadcast address" if ip == ipaddress.ip_address("255.255.255.255") else "reserved"
+    if found in _RESERVED:
+        return "the broadcast address" if found == _BROADCAST else "reserved"
     return ""
 
 

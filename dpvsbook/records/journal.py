@@ -9,16 +9,18 @@ import contextlib
 import dataclasses
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from dpvsbook import secrets
 from dpvsbook.secrets import scrub
 
 NAME = "journal.jsonl"
+_LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 Event = dict[str, Any]
 
 
@@ -58,18 +60,7 @@ def line(kind: str, data: Mapping[str, Any]) -> bytes:
 
 
 def _text(event: Mapping[str, Any]) -> bytes:
-    return json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
-
-
-def plain(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`clean`, or the document itself where there is nothing to take out of it and JSON holds it as it is."""
-    if secrets.any_known():
-        return cast("Mapping[str, Any]", clean(document))
-    try:
-        json.dumps(document, allow_nan=False)
-    except (TypeError, ValueError):
-        return cast("Mapping[str, Any]", clean(document))
-    return document
+    return _LINE.encode(event).encode() + b"\n"
 
 
 def clean(value: Any) -> Any:
@@ -107,6 +98,16 @@ def read(folder: Path) -> Journal:
     text = path.read_bytes().decode(errors="replace")
     *whole, rest = text.split("\n")
     return Journal(tuple(_parse(item) for item in whole if item), rest)
+
+
+def is_cut(folder: Path) -> bool:
+    """Whether the last line was left unfinished."""
+    path = folder / NAME
+    if not path.exists() or not path.stat().st_size:
+        return False
+    with path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read() != b"\n"
 
 
 def _parse(text: str) -> Event:

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from dpvsbook import __version__
+from dpvsbook import __version__, secrets
 from dpvsbook.records import files, journal
 from dpvsbook.records.assemble import assemble
 from dpvsbook.records.files import RecordError
@@ -190,7 +190,7 @@ class Record:
         """
         files.release(self.path)
         try:
-            if journal.read(self.path).cut:
+            if journal.is_cut(self.path):
                 files.append(self.path / journal.NAME, b"\n")  # what follows must not be taken for the rest of a line that was cut
             self.event("finish", verdict=verdict, detail=detail)
         except files.DiskFullError:
@@ -222,15 +222,26 @@ class Record:
 
     def write_json(self, name: str, document: Mapping[str, Any], *, sync: bool = True) -> None:
         """Writes a JSON file of the record, atomically and without secrets: a line for every key, and for every item of a list under it."""
-        lines = ",\n".join(f" {json.dumps(key)}: {_lines(value)}" for key, value in journal.plain(document).items())
-        files.replace(self.path / name, f"{{\n{lines}\n}}\n".encode(), sync=sync)
+        try:
+            text = _document(journal.clean(document) if secrets.any_known() else document)
+        except (TypeError, ValueError):
+            text = _document(journal.clean(document))
+        files.replace(self.path / name, text.encode(), sync=sync)
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
+def _document(document: Mapping[str, Any]) -> str:
+    lines = ",\n".join(f" {_JSON.encode(key)}: {_lines(value)}" for key, value in document.items())
+    return f"{{\n{lines}\n}}\n"
 
 
 def _lines(value: Any) -> str:
     """A value as JSON; a list of things that aren't plain has a line for each."""
     if isinstance(value, list) and any(isinstance(item, list | dict) for item in value):
-        return "[\n" + ",\n".join(f"  {json.dumps(item, ensure_ascii=False)}" for item in value) + "\n ]"
-    return json.dumps(value, ensure_ascii=False)
+        return "[\n" + ",\n".join(f"  {_JSON.encode(item)}" for item in value) + "\n ]"
+    return _JSON.encode(value)
 
 
 def _login() -> str:
