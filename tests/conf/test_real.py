@@ -22,6 +22,9 @@ pytestmark = [pytest.mark.root, pytest.mark.dpvs]
 
 LOG, TRIED = "/var/log/dpvs.log", "/var/log/tried.log"
 COMPLAINTS = ("not supported keyword", "invalid", "using default")
+END = """\
+[ -e /var/run/dpvs.pid ] && kill -9 $(cat /var/run/dpvs.pid); rm -f /var/run/dpvs.pid
+for i in $(seq 100); do grep -qsx dpvs /proc/[0-9]*/comm || exit 0; sleep 0.1; done; exit 1"""
 REFUSED = [case for case in CASES if case.code is not None]
 
 
@@ -84,7 +87,8 @@ def test_dpvs_refuses_with_the_code_that_was_foretold(lab: NetnsLab, case: Case)
     assert case.code in {f.code for f in validate(text, Machine())}
     start = lab.exec("lb1", ["cat /usr/local/sbin/lab-start-dpvs"]).stdout
     start = re.sub(r",1@(\([^)]*\)|\d+)", r",1@\1,2@\1", start).replace("/etc/dpvs.conf", "/etc/tried.conf")
-    lab.exec("lb1", ["if [ -e /var/run/dpvs.pid ]; then kill -9 $(cat /var/run/dpvs.pid); rm /var/run/dpvs.pid; fi"])
+    ended = lab.exec("lb1", [END], timeout=20)
+    assert ended.exit == 0, "a dpvs that is being killed has its memory's locks to the last"
     lab.exec("lb1", [f"cat > /etc/tried.conf; rm -f {TRIED}"], stdin=text)
     lab.exec("lb1", ["cat > /tmp/start; timeout 20 sh /tmp/start >/tmp/tried.out 2>&1; true"], stdin=start, timeout=40)
     said = lab.exec("lb1", [f"cat {TRIED} /tmp/tried.out"]).stdout
