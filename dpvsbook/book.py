@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from dpvsbook import __version__, records
+from dpvsbook import __version__, records, restarts
 from dpvsbook import params as params_module
 from dpvsbook.errors import DpvsbookError, HostError, NotConverged, ParamsError, PlanError
 from dpvsbook.facts import director as director_facts
@@ -85,6 +85,7 @@ class Book:
         self.verified = False
         self.undoing: list[tuple[Step, list[Mapping[str, Any]]]] = []
         self.steps: list[Step] = []
+        self.restarted: list[str] = []
         self._undo_from = undo_from
         self._view: OpenView | None = None
         self._owns_record = not os.environ.get("DPVSBOOK_RECORD")
@@ -333,6 +334,7 @@ class Book:
             )
             if self.drift:
                 detail += f"; {self.drift} things on the directors are not in the params"
+            detail = "; ".join([detail, *self.restarted])
             verdict = self.verdict
             self.record.event(
                 "verdict",
@@ -442,29 +444,33 @@ def require_applicable(params: Params) -> None:
 def _bind(book: Book) -> None:
     def identify(name: str) -> tuple[Result, ...]:
         site = book.sites.get(name)
-        identity = [Command(argv) for argv in IDENTITY]
+        identity: list[Command | Shell] = [Command(argv) for argv in IDENTITY]
         if site is None:
             return tuple(book.hosts[name].run(identity))
+        identity.append(restarts.command(site.director))
         results = site.host.run([*identity, *(_command(site.director, argv) for argv in director_facts.READ)])
         book._take(site, results[len(identity) :])
         return tuple(results[: len(identity)])
 
     outcomes = together(book.hosts, identify)
-    identities = HostsFailed.unwrap(outcomes)
-    rows = [
-        {
+    rows = []
+    for name, results in HostsFailed.unwrap(outcomes).items():
+        site = book.sites.get(name)
+        row: dict[str, Any] = {
             "host": name,
-            "role": "director" if name in book.sites else book.params.host(name).role,
+            "role": "director" if site else book.params.host(name).role,
             "hostname": results[0].stdout.strip(),
             "system": results[1].stdout.strip(),
-            "dpvs": book.sites[name].state.version if name in book.sites else None,
+            "dpvs": site.state.version if site else None,
             "host_key": book.hosts[name].host_key,
         }
-        for name, results in identities.items()
-    ]
-    for name, results in identities.items():
-        if name in book.sites:
-            book.sites[name].outputs = {**book.sites[name].outputs, ("cat", "/proc/meminfo"): results[2].stdout}
+        if site:
+            site.outputs = {**site.outputs, ("cat", "/proc/meminfo"): results[2].stdout}
+            row["dpvs_started"] = restarts.instance(results[3])
+            if told := restarts.restarted(book.record, name, row["host_key"], row["dpvs_started"]):
+                row["restarted"] = told
+                book.restarted.append(told)
+        rows.append(row)
     book.record.event("open", mode=book.mode, hosts=rows, dpvsbook=__version__)
     book._view = OpenView(book.params, book.mode, rows, book.record.path)
 

@@ -160,6 +160,7 @@ class OpenView(View):
             ", and removes there what the params don't have (prune)." if self.params.prune else "."
         )
         yield touched if self.mode != "preview" else f"Preview: nothing is changed. Applied, it may change what dpvs holds on {directors}."
+        yield from (f"{row['restarted']}." for row in self.hosts if row.get("restarted"))
         yield f"Record: {self.record}"
 
     def _repr_html_(self) -> str:

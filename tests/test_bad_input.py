@@ -95,6 +95,24 @@ def test_dpvs_dies_in_the_middle_of_a_run(lab: Lab, bound: Any) -> None:
     assert converge(bound()) == "converged"
 
 
+def test_a_dpvs_that_was_started_anew_is_noticed(lab: Lab, bound: Any) -> None:
+    first = bound()
+    assert converge(first) == "converged"
+    assert converge(bound()) == "converged"
+    lab.inject("lb1", "dpvs-stop")
+    lab.inject("lb1", "dpvs-start")
+    again = bound()
+    (told,) = again.restarted
+    assert told.startswith("lb1: dpvs was started anew (")
+    assert told in repr(again)
+    assert converge(again) == "converged"
+    document = records.read(again.record.path).document
+    assert told in document["detail"]
+    assert document["hosts"]["lb1"]["restarted"] == told
+    assert told in (again.record.path / "report.html").read_text()
+    assert not bound().restarted
+
+
 def test_other_peoples_services_stay(lab: Lab, bound: Any) -> None:
     theirs = "-A -t 10.0.0.7:443 -s wlc\n-a -t 10.0.0.7:443 -r 192.168.100.9:443 -b -w 1\n"
     lab.exec("lb1", ["ipvsadm", "-R"], stdin=theirs)

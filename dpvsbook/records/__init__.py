@@ -12,7 +12,7 @@ from __future__ import annotations
 from dpvsbook.records.describe import describe
 from dpvsbook.records.diff import Difference, diff, timings
 from dpvsbook.records.files import DiskFullError, RecordError
-from dpvsbook.records.index import Entry, applied_changes, latest, listing, locate, read
+from dpvsbook.records.index import Entry, applied_changes, latest, listing, locate, opened_before, read
 from dpvsbook.records.journal import Follower, Journal
 from dpvsbook.records.seal import verify
 from dpvsbook.records.write import EXIT_CODES, Record, Verdict
@@ -33,6 +33,7 @@ __all__ = [
     "latest",
     "listing",
     "locate",
+    "opened_before",
     "read",
     "timings",
     "verify",

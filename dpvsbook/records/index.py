@@ -126,6 +126,20 @@ def latest(outputs: Path | str, runbook: str, params_sha256: str, *, verdicts: t
     return None
 
 
+def opened_before(record: Record, host: str, host_key: str | None) -> tuple[str, dict[str, Any]]:
+    """The newest other record of the same runbook that reached a host: its name, and what it noted of the host. ("", {}) for none.
+
+    The host key tells one machine from another of that name. Only the beginnings of journals are read.
+    """
+    journals = [path for path in record.path.parent.glob(f"*/{journal.NAME}") if path.parent != record.path]
+    for path in sorted(journals, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        for event in journal.beginning(path.parent):
+            for row in event.get("hosts", ()) if event["kind"] == "open" else ():
+                if row.get("host") == host and row.get("host_key") == host_key:
+                    return f"{path.parent.parent.name}/{path.parent.name}", row
+    return "", {}
+
+
 def applied_changes(
     outputs: Path | str, params_name: str, *, before: Record, kinds: Collection[str] = ()
 ) -> dict[str, list[dict[str, Any]]]:

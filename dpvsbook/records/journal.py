@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import math
 import os
@@ -98,6 +99,13 @@ def read(folder: Path) -> Journal:
     text = path.read_bytes().decode(errors="replace")
     *whole, rest = text.split("\n")
     return Journal(tuple(_parse(item) for item in whole if item), rest)
+
+
+def beginning(folder: Path, lines: int = 100) -> Iterator[Event]:
+    """The first events of a record's journal; none where it has no journal."""
+    with contextlib.suppress(OSError), (folder / NAME).open("rb") as stream:
+        for text in itertools.islice(stream, lines):
+            yield _parse(text.decode(errors="replace"))
 
 
 def is_cut(folder: Path) -> bool:
