@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dpvsbook.conf.items import Value
+from dpvsbook.conf.items import DEVICE, ITEM, Value
 from dpvsbook.conf.memory import need_mb
 from dpvsbook.conf.model import Bond, Conf, Device, Queues, Worker
+from dpvsbook.conf.values import take
 
 if TYPE_CHECKING:
     from dpvsbook.params import Director
@@ -30,6 +32,7 @@ def desired(director: Director, existing: Conf | None = None, *, kni: bool | Non
     flow, redirect = (start.flow, start.redirect) if start else (True, False)
     names = _ports(director)
     values: dict[str, Value] = dict(existing.values if existing else START)
+    _set(values, "", start.settings if start else {})
     values["sa_pool.flow_enable"] = flow
     values["ipvs_defs.conn.redirect"] = redirect
     if kni is not None:
@@ -44,9 +47,22 @@ def _sized(conf: Conf, have_mb: int | None, lips: int) -> Conf:
     """Pools for a first file: the packet pool four times what the queues can hold, few connections where memory is short."""
     held = sum(len(q.rx) * 256 + len(q.tx) * 512 for w in conf.workers for q in w.queues) + 256 * len(conf.workers)
     pool = max(65535, (1 << (held * 4).bit_length()) - 1)
-    sized = conf.with_values(netif_defs__pktpool_size=pool)
-    short = have_mb is not None and have_mb < need_mb(sized, lips) + 4096
+    sized = conf if "netif_defs.pktpool_size" in conf.values else conf.with_values(netif_defs__pktpool_size=pool)
+    short = have_mb is not None and have_mb < need_mb(sized, lips) + 4096 and "ipvs_defs.conn.conn_pool_size" not in conf.values
     return sized.with_values(ipvs_defs__conn__conn_pool_size=LEAST_CONNS) if short else sized
+
+
+def _set(values: dict[str, Value], block: str, settings: Mapping[str, bool | int | str]) -> None:
+    """Puts the params' settings over the values of a block ("": all that have no name). A flag that is false is left out."""
+    for path, value in settings.items():
+        if path.startswith(f"{DEVICE}.") != bool(block):
+            continue
+        item, name = ITEM[path], path.removeprefix(f"{block}.") if block else path
+        taken = value if isinstance(value, bool) else take(item, (str(value),)).value
+        if taken is None or (item.form == "flag" and not taken):
+            values.pop(name, None)
+        else:
+            values[name] = taken
 
 
 def _devices(director: Director) -> tuple[str, ...]:
@@ -73,6 +89,7 @@ def _queues_of(workers: tuple[Worker, ...], names: tuple[str, ...]) -> int:
 def _device(name: str, existing: Conf | None, director: Director, queues: int) -> Device:
     old = next((d.values for d in existing.devices if d.name == name), None) if existing else None
     values: dict[str, Value] = dict(old) if old is not None else {"rx.rss": "all", "promisc_mode": True}
+    _set(values, DEVICE, director.start.settings if director.start else {})
     values |= {"rx.queue_number": queues, "tx.queue_number": queues}
     of = next((d for d in director.devices if d.name == name), None)
     if of is not None:

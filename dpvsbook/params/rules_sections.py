@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_interface
 
@@ -159,4 +160,40 @@ def start(params: Params) -> Iterator[Problem]:
             yield Problem((*at, "redirect"), "must be true for method nat with several workers, or workers must be 1")
 
 
-RULES = (ospf, keepalived, links, start)
+ELSEWHERE = {
+    "sa_pool.flow_enable": "start.flow",
+    "ipvs_defs.conn.redirect": "start.redirect",
+    "netif_defs.device.mtu": "mtu of the device",
+    "netif_defs.device.kni_name": "kni of the device",
+    "netif_defs.device.rx.queue_number": "start.workers",
+    "netif_defs.device.tx.queue_number": "start.workers",
+}
+"""Items of dpvs.conf that have a place of their own in the params."""
+
+
+def settings(params: Params) -> Iterator[Problem]:
+    """Every setting is an item of dpvs.conf that stands once, with a value that dpvs takes as it is."""
+    for i, director in enumerate(params.directors):
+        for path, value in director.start.settings.items() if director.start else ():
+            if said := _setting(path, value):
+                yield Problem(("directors", i, "start", "settings", path), said)
+
+
+def _setting(path: str, value: bool | int | str) -> str:
+    from dpvsbook.conf.items import BOND, ITEM, WORKER
+    from dpvsbook.conf.values import take
+
+    if path in ELSEWHERE:
+        return f"must not be there: it is {ELSEWHERE[path]}"
+    item = ITEM.get(path)
+    if item is None or path.startswith((f"{BOND}.", f"{WORKER}.")):
+        near = difflib.get_close_matches(path, [name for name in ITEM if not name.startswith((f"{BOND}.", f"{WORKER}."))], 1)
+        return f"must be an item of dpvs.conf by its whole path{f'; did you mean {near[0]}?' if near else ''}"
+    if item.form == "flag":
+        return "" if isinstance(value, bool) else "must be true or false: its presence turns it on"
+    if isinstance(value, bool):
+        return "" if item.form == "switch" else f"must be {item.takes}"
+    return "" if not take(item, (str(value),)).problem else f"must be {item.takes}"
+
+
+RULES = (ospf, keepalived, links, start, settings)

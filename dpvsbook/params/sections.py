@@ -102,7 +102,10 @@ class Tunnel(Model):
 
 
 class Start(Model):
-    """How a director's dpvs is started: its dpvs.conf, what follows `dpvs`, and what its conf must say for the steps to work."""
+    """How a director's dpvs is started: its dpvs.conf, what follows `dpvs`, and what its conf must say for the steps to work.
+
+    `settings`: other items of dpvs.conf by their path ("ipvs_defs.tcp.timeout.established": 90); one of netif_defs.device is every port's.
+    """
 
     conf: AbsolutePath = "/etc/dpvs.conf"
     unit: Word | None = None
@@ -111,3 +114,4 @@ class Start(Model):
     flow: bool = True
     redirect: bool = False
     hugepages_mb: Annotated[int, Field(ge=1, le=4_194_304)] | None = None
+    settings: dict[str, bool | int | str] = Field(default_factory=dict)

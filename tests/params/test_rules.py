@@ -120,6 +120,26 @@ CASES: dict[str, tuple[str, str, str, str]] = {
         "      - name: bond1",
         "directors[0].bonds[0].name: must be a device of lb1",
     ),
+    "a setting that is no item": (
+        "nat-one-arm",
+        "workers: 1",
+        "settings: {neigh_defs.timeot: 4}",
+        "directors[0].start.settings.neigh_defs.timeot: must be an item of dpvs.conf by its whole path; did you mean neigh_defs.timeout?",
+    ),
+    "a setting with its own place": (
+        "nat-one-arm",
+        "workers: 1",
+        "settings: {sa_pool.flow_enable: off}",
+        "must not be there: it is start.flow",
+    ),
+    "a setting out of range": ("nat-one-arm", "workers: 1", "settings: {neigh_defs.timeout: 4000}", "must be a whole number, 1 to 3600"),
+    "a flag with a value": (
+        "nat-one-arm",
+        "workers: 1",
+        "settings: {netif_defs.device.promisc_mode: on}",
+        "must be true or false: its presence turns it on",
+    ),
+    "a setting of a worker": ("nat-one-arm", "workers: 1", "settings: {worker_defs.worker.cpu_id: 1}", "must be an item of dpvs.conf"),
     "NAT over workers": ("nat-one-arm", "workers: 1", "workers: 4", "directors[0].start.redirect: must be true for method nat"),
 }
 
