@@ -302,9 +302,10 @@ class Book:
         raise next(_explain(site, argv, result) for argv, result in zip(reads, results, strict=True) if result.exit != 0)
 
     def show(self) -> LooksView:
-        """What the tutorial's checks print on each director, from the last look."""
-        looks = (PORTS, ("dpip", "route", "show"), ("ipvsadm", "-ln"))
-        return LooksView([(name, shlex.join(argv), site.outputs[argv]) for name, site in self.sites.items() for argv in looks])
+        """What the tutorial's checks print on each director, in one round trip."""
+        looks: tuple[Argv, ...] = (PORTS, ("dpip", "route", "show"), ("ipvsadm", "-ln"))
+        texts = self.everywhere(lambda site: self._read(site, *looks))
+        return LooksView([(name, shlex.join(argv), text) for name in self.sites for argv, text in zip(looks, texts[name], strict=True)])
 
     def run_on(self, host: str, commands: Sequence[Command | Shell], *, timeout: float = 300) -> Sequence[Result]:
         """Commands on one of the other hosts (a client, say), in one round trip."""
