@@ -7,18 +7,28 @@ another look, its values are files, and its commands are scripts with a file on 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from dpvsbook.facts.setup import SetupState
+from dpvsbook.facts.setup_look import reload_script
 from dpvsbook.hosts import Shell, put
 from dpvsbook.plan import Action, Value
 
-Sort = Literal["file", "hugepages", "module", "driver", "units"]
+Sort = Literal["file", "hugepages", "module", "driver", "units", "reload"]
+KINDS = frozenset(get_args(Sort))
+AFTERWARDS = ("units", "reload")
+"""Sorts that tell a daemon of changed files: always last, on the way there and on the way back."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostChange:
-    """One thing of a host that differs. Values by sort: file {text, mode}; hugepages {pages}; module {loaded}; driver {driver}."""
+    """One thing of a host that differs.
+
+    Values by sort: file {text, mode}; hugepages {pages}; module {loaded}; driver {driver, tool, down}; units {read}; reload {read, conf,
+    pid_file, loaded, restart}.
+    """
 
     kind: Sort
     key: str
@@ -35,7 +45,10 @@ class HostChange:
     @property
     def inverse(self) -> HostChange:
         """The way back."""
-        return HostChange(self.kind, self.key, self.after, self.before, f"back: {self.reason}")
+        before = self.before
+        if self.kind in AFTERWARDS:  # a daemon can't unread: it reads what is there then
+            before = {**(self.before or {}), "read": True}
+        return HostChange(self.kind, self.key, self.after, before, f"back: {self.reason}")
 
     def shells(self) -> tuple[Shell, ...]:
         """The scripts that do it. All that comes from the params is quoted."""
@@ -55,6 +68,9 @@ class HostChange:
             return (Shell(f"{word} {shlex.quote(self.key)}", name=f"{word} {self.key}", mutates=True),)
         if self.kind == "driver":
             return (bind(self.key, after.get("driver"), str(after.get("tool", "driverctl")), down=str(after.get("down") or "")),)
+        if self.kind == "reload":
+            text = reload_script(str(after["pid_file"]), str(after["conf"]), str(after["loaded"]), after.get("restart", ()))
+            return (Shell(text, name=f"kill -HUP $(cat {after['pid_file']})", mutates=True),)
         return (Shell("systemctl daemon-reload", name="systemctl daemon-reload", mutates=True),)
 
     def as_json(self) -> dict[str, Any]:
@@ -72,9 +88,9 @@ class HostChange:
 
 
 def bind(address: str, driver: object, tool: str, *, down: str = "") -> Shell:
-    """Give a PCI device to a driver; None: to the one that the kernel would choose. `down`: its interface, taken down before."""
+    """Give a PCI device to a driver; None: to the one that the kernel would choose. `down`: its interfaces, taken down before."""
     where = shlex.quote(address)
-    first = f"ip link set {shlex.quote(down)} down || exit 1\n" if down else ""
+    first = "".join(f"ip link set {shlex.quote(name)} down || exit 1\n" for name in down.split())
     if tool == "driverctl":
         what = f"driverctl unset-override {where}" if driver is None else f"driverctl set-override {where} {shlex.quote(str(driver))}"
     else:
@@ -100,3 +116,65 @@ class HostPlan:
     changes: tuple[HostChange, ...] = ()
     refused: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def undo(step: str, host: str, state: SetupState, applied: Sequence[Mapping[str, Any]]) -> HostPlan:
+    """The plan that takes back `applied` (changes as `HostChange.as_json` wrote them), last first, from the host as it is now.
+
+    Only what is still as the run left it is taken back; what somebody changed since is said, and left alone.
+    """
+    back: list[HostChange] = []
+    last: list[HostChange] = []
+    refused: list[Refusal] = []
+    notes: list[str] = []
+    for item in reversed(applied):
+        done = HostChange(item["kind"], item["key"], item["before"], item["after"], item["reason"])
+        if done.kind in AFTERWARDS:
+            last.append(done.inverse)
+            continue
+        now = _now(done, state)
+        if _same(done, now, done.before):
+            continue
+        if not _same(done, now, done.after):
+            notes.append(f"{done.key} was changed since by somebody else: left as it is")
+        elif said := _in_use(done, state):
+            refused.append(said)
+        else:
+            back.append(done.inverse)
+    told = [change for change in last if any(change.kind == "units" or c.key == (change.after or {}).get("conf") for c in back)]
+    runs = [change for change in told if change.kind == "units" or state.dpvs is not None]
+    return HostPlan(step, host, (*back, *runs), tuple(refused), tuple(notes))
+
+
+def _now(done: HostChange, state: SetupState) -> Value | None:
+    """What the host has in the place of a change."""
+    if done.kind == "file":
+        file = state.files.get(done.key)
+        return None if file is None else {"text": file.text, "mode": file.mode}
+    if done.kind == "hugepages":
+        node, _, size = done.key.partition("/hugepages/hugepages-")
+        return next(({"pages": p.total} for p in state.pages if (f"node{p.node}", f"{p.size_kb}kB") == (node, size)), None)
+    if done.kind == "module":
+        return {"loaded": done.key.replace("-", "_") in state.modules}
+    slot = state.slots.get(done.key)
+    return None if slot is None else {"driver": slot.driver}
+
+
+def _same(done: HostChange, now: Value | None, value: Value | None) -> bool:
+    if now is None or value is None:
+        return now is value
+    if done.kind == "driver" and value.get("driver") is None:  # driverctl's way back: whatever the kernel would choose
+        return now.get("driver") != (done.after or {}).get("driver")
+    return all(value.get(name) == there for name, there in now.items())
+
+
+def _in_use(done: HostChange, state: SetupState) -> Refusal | None:
+    """Huge pages that a process has can't be given back."""
+    if done.kind != "hugepages":
+        return None
+    node, _, size = done.key.partition("/hugepages/hugepages-")
+    held = next((p.total - p.free for p in state.pages if (f"node{p.node}", f"{p.size_kb}kB") == (node, size)), 0)
+    left = int((done.before or {}).get("pages", 0))
+    if held <= left:
+        return None
+    return Refusal(done.key, f"{held} huge pages of {node} are in use, and {left} would be left", "Stop dpvs first, then undo.")

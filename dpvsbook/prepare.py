@@ -1,7 +1,7 @@
 """The directors of a params file as hosts, open for the steps of `steps.configure`: looked at, planned, changed, read back, recorded.
 
-It stands beside `book.Book`, which can't be opened before dpvs runs. Modes are preview and apply; a file that is replaced is kept beside
-the new one, and the record has each change's inverse.
+It stands beside `book.Book`, which can't be opened before dpvs runs. Modes are those of a book; a file that is replaced is also kept beside
+the new one.
 """
 
 from __future__ import annotations
@@ -10,33 +10,36 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dpvsbook import __version__
+from dpvsbook import __version__, records
 from dpvsbook import params as params_module
-from dpvsbook.book import find_upwards, journalled
+from dpvsbook.book import MODES, find_upwards, journalled
 from dpvsbook.errors import HostError, NotConverged, ParamsError, PlanError
 from dpvsbook.facts import setup
 from dpvsbook.facts.setup import SetupState
-from dpvsbook.hostplan import HostPlan
+from dpvsbook.hostplan import KINDS, HostPlan, undo
 from dpvsbook.hosts import Command, Host, HostsFailed, Result, Shell, Target, together
 from dpvsbook.params import Director, Params
 from dpvsbook.records import Record
 from dpvsbook.records.write import Verdict
-from dpvsbook.steps import configure
-from dpvsbook.views import VerdictView, View
+from dpvsbook.steps.setup.common import Planner
+from dpvsbook.steps.setup.look import look
+from dpvsbook.steps.setup.views import HostsView, PlanView
+from dpvsbook.views import VerdictView
 
 T = TypeVar("T")
-Planner = Callable[[Params, Director, SetupState], HostPlan]
-MODES = ("preview", "apply")
 
 
 @dataclass
 class Prepared:
-    """The open directors. `perform` plans a step on all of them, and does it in apply mode; `finish` says the verdict."""
+    """The open directors. `perform` plans a step on all of them, and does it in apply mode; `finish` says the verdict.
+
+    In undo mode `perform` plans the way back of what the last applied run did in that step, and `finish` goes it, last step first.
+    """
 
     params: Params
     mode: str
@@ -47,12 +50,15 @@ class Prepared:
     changed: int = 0
     pending: int = 0
     refused: int = 0
+    undo_from: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    steps: list[tuple[Planner, str]] = field(default_factory=list)
 
     def perform(self, planner: Planner, title: str) -> PlanView:
         """One step. What is refused is said, and fails an apply before anything of the step is sent anywhere."""
         started = time.monotonic()
         with journalled(self.record):
-            plans = {d.name: planner(self.params, d, self.states[d.name]) for d in self.params.directors}
+            plans = {d.name: self._plan(planner, d.name) for d in self.params.directors}
+            self.steps.append((planner, title))
             step = next(iter(plans.values())).step
             refused = [(plan.host, refusal) for plan in plans.values() for refusal in plan.refused]
             self.refused += len(refused)
@@ -62,7 +68,7 @@ class Prepared:
                 for refusal in plan.refused:
                     self.record.event("check", name=f"{plan.host}: {refusal.key}", ok=False, detail=refusal.reason)
             count = sum(len(plan.changes) for plan in plans.values())
-            if refused and self.mode == "apply":
+            if refused and self.mode != "preview":
                 said = "; ".join(f"{host}: {refusal.reason}" for host, refusal in refused)
                 raise PlanError(f"{title}: refused: {said}", remedy=refused[0][1].remedy)
             status = "failed" if refused else "nothing to do" if not count else "planned"
@@ -70,7 +76,7 @@ class Prepared:
                 self._everywhere(lambda name: self._apply(planner, plans[name]))
                 self.changed += count
                 status = "applied"
-            else:
+            elif self.mode == "preview":
                 self.pending += count
             seconds = round(time.monotonic() - started, 3)
             self.record.event("step", step=step, title=title, status=status, changes=count, seconds=seconds)
@@ -78,19 +84,27 @@ class Prepared:
 
     def look(self, name: str) -> SetupState:
         """One round trip: the host as it is now."""
-        director = next(d for d in self.params.directors if d.name == name)
-        result = self.hosts[name].run([Shell(setup.script(configure.files(director)), name="look at the host")])[0]
+        more = [str(item["key"]) for item in self.undo_from.get(name, ()) if item["kind"] == "file"]
+        result = self.hosts[name].run([Shell(look(self.params.director(name), more), name="look at the host")])[0]
         if result.exit != 0:
             raise HostError(name, f"the look at the host ended with {result.exit}: {result.stderr.strip()}")
         self.states[name] = setup.parse(result.stdout)
         return self.states[name]
 
+    def _plan(self, planner: Planner, name: str) -> HostPlan:
+        """A step's plan for the host as it was last seen; in undo mode its way back."""
+        plan = planner(self.params, self.params.director(name), self.states[name])
+        if self.mode != "undo":
+            return plan
+        done = [item for item in self.undo_from.get(name, ()) if item["step"] == plan.step]
+        return undo(plan.step, name, self.states[name], done)
+
     def _apply(self, planner: Planner, plan: HostPlan) -> None:
         """Send the changes under the host's lock and look again: none of them may be left. Whoever changed it meanwhile wins."""
         if not plan.changes:
             return
-        director = next(d for d in self.params.directors if d.name == plan.host)
-        if planner(self.params, director, self.look(plan.host)) != plan:
+        self.look(plan.host)
+        if self._plan(planner, plan.host) != plan:
             raise PlanError(
                 f"{plan.host}: it was changed after the plan was made, so nothing was sent", remedy="Look at the plan again, then apply."
             )
@@ -99,7 +113,8 @@ class Prepared:
         shells = [shell for change in plan.changes for shell in change.shells()]
         holder = f"{getpass.getuser()}@{socket.gethostname()} run {self.record.run_id}"
         results: Sequence[Result] = self.hosts[plan.host].run(shells, lock=holder)
-        left = planner(self.params, director, self.look(plan.host)).changes
+        self.look(plan.host)
+        left = self._plan(planner, plan.host).changes
         keys = {change.key for change in left}
         self.record.event(
             "apply",
@@ -120,10 +135,25 @@ class Prepared:
     def _everywhere(self, do: Callable[[str], T]) -> dict[str, T]:
         return HostsFailed.unwrap(together(self.hosts, do))
 
+    def _take_back(self) -> None:
+        """Undo what the steps have shown, last step first: a daemon's unit before the file that it reads."""
+        with journalled(self.record):
+            for planner, title in reversed(self.steps):
+                plans = {name: self._plan(planner, name) for name in self.hosts}
+                count = sum(len(plan.changes) for plan in plans.values())
+                self._everywhere(lambda name, plans=plans, planner=planner: self._apply(planner, plans[name]))  # type: ignore[misc]
+                self.changed += count
+                step = next(iter(plans.values())).step
+                status = "taken back" if count else "nothing to do"
+                self.record.event("step", step=step, title=f"Undo: {title}", status=status, changes=count)
+
     def finish(self) -> VerdictView:
         """Say the verdict, and close the connections. Converged: every step that was called has nothing left to do."""
+        if self.mode == "undo" and not self.refused:
+            self._take_back()
         verdict: Verdict = "failed" if self.refused else "changes-pending" if self.pending else "converged"
-        detail = f"{self.refused} refused, {self.pending} changes to make, {self.changed} made"
+        made = "taken back" if self.mode == "undo" else "made"
+        detail = f"{self.refused} refused, {self.pending} changes to make, {self.changed} {made}"
         self.record.event("verdict", verdict=verdict, detail=detail, applied=self.changed, pending=self.pending, drift=0)
         for host in self.hosts.values():
             host.close()
@@ -145,58 +175,12 @@ class Prepared:
         return HostsView(f"{self.params.name}: the hosts", self.mode, self.states)
 
 
-@dataclass(frozen=True, repr=False)
-class HostsView(View):
-    """What the directors are, as hosts."""
-
-    title: str
-    badge: str
-    states: dict[str, SetupState]
-
-    def rows(self) -> tuple[Sequence[str], list[Sequence[str]]]:
-        rows: list[Sequence[str]] = []
-        for name, state in self.states.items():
-            nodes = ", ".join(f"node {p.node}: {p.total} x {p.size_kb >> 10} MB, {p.free} free" for p in state.pages if p.total) or "none"
-            nics = ", ".join(f"{a} {s.driver or 'no driver'}" for a, s in state.slots.items()) or "none"
-            stays = ", ".join(dict.fromkeys((*state.defaults, *state.ssh))) or "not known"
-            rows.append([name, str(state.cpus), nodes, nics, stays])
-        return ["director", "CPUs", "huge pages", "NICs", "never bound"], rows
-
-
-@dataclass(frozen=True, repr=False)
-class PlanView(View):
-    """One step's plans, what is refused, and what a person should know."""
-
-    title: str
-    badge: str
-    mode: str
-    plans: tuple[HostPlan, ...]
-
-    def rows(self) -> tuple[Sequence[str], list[Sequence[str]]]:
-        rows = [
-            [plan.host, change.action, change.key, change.reason, "\n".join(f"$ {shell.text}" for shell in change.shells())]
-            for plan in self.plans
-            for change in plan.changes
-        ]
-        return ["director", "", "what", "why", "commands"], list(rows)
-
-    def notes(self) -> Iterable[str]:
-        for plan in self.plans:
-            yield from (f"Refused on {plan.host}: {r.reason}. {r.remedy}" for r in plan.refused)
-            yield from (f"{plan.host}: {note}" for note in plan.notes)
-        if self.mode == "preview" and any(plan.changes for plan in self.plans):
-            yield 'Preview: nothing was sent. mode = "apply" does this.'
-
-
 def open_hosts(
     params: str | Path, mode: str = "preview", *, ssh_config: str | Path | None = None, outputs: str | Path | None = None
 ) -> Prepared:
     """Bind the directors of a params file and look at them as hosts, dpvs running or not. Raises ParamsError, Unreachable and their kin."""
     if mode not in MODES:
-        raise ParamsError(
-            f"mode {mode!r} is not one of {', '.join(MODES)}",
-            remedy="What `configure` replaced is kept beside it (FILE.dpvsbook-UTC), and the record has the way back of each change.",
-        )
+        raise ParamsError(f"mode {mode!r} is not one of {', '.join(MODES)}")
     path = find_upwards(Path(params))
     wanted = params_module.load(path)
     given = os.environ.get("DPVSBOOK_RECORD")
@@ -211,6 +195,13 @@ def open_hosts(
 
     with journalled(record):
         made = Prepared(wanted, mode, record, {d.name: bind(d) for d in wanted.directors}, {}, not given)
+        if mode == "undo":
+            made.undo_from = records.applied_changes(record.outputs, wanted.name, before=record, kinds=KINDS)
+            if not made.undo_from:
+                raise PlanError(
+                    f"{wanted.name}: there is no applied run of `configure` to take back in the records under {record.outputs}",
+                    remedy="`dpvsbook records list` shows what there is; --outputs names another folder.",
+                )
         identity = HostsFailed.unwrap(
             together(made.hosts, lambda name: made.hosts[name].run([Command(("hostname",)), Command(("uname", "-sr"))]))
         )

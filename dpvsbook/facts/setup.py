@@ -1,62 +1,25 @@
 """One look at a director as a host, before dpvs runs there: huge pages, NICs and what they carry, modules, CPUs, the files of its setup.
 
-`LOOK` is a fixed script (POSIX sh, nothing written); `parse` takes what it prints. A file is printed in base64, so that nothing in it
-can be taken for a line of ours.
+`setup_look.script` is the look; `parse` takes what it prints. A file is printed in base64, so that nothing in it can be taken for a line
+of ours.
+
+    pages node0 2048kB 1024 1024        Pages(node=0, size_kb=2048, total=1024, free=1024)
+    cpu 3 0 0 1                         Cpu(id=3, node=0, package=0, core=1)
+    pci 0000:06:00.0 ixgbe 0            Slot("0000:06:00.0", driver="ixgbe", node=0)
+    dpvs 4711 880 no 5e88…              Dpvs(pid=4711, has_read=True, restart=())
 """
 
 from __future__ import annotations
 
 import base64
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from dpvsbook.errors import ParseError
+from dpvsbook.facts.setup_look import LOOK, script
 
-MODULES = ("vfio_pci", "uio_pci_generic", "vhost_net", "tun", "rte_kni")
-TOOLS = ("driverctl", "dpdk-devbind.py", "systemctl", "modprobe")
-
-LOOK = r"""
-for node in /sys/devices/system/node/node[0-9]*; do
-  for size in "$node"/hugepages/hugepages-*; do
-    [ -d "$size" ] || continue
-    echo "pages ${node##*/node} ${size##*hugepages-} $(cat "$size/nr_hugepages") $(cat "$size/free_hugepages")"
-  done
-done
-for device in /sys/class/net/*; do
-  [ -e "$device" ] || continue
-  name=${device##*/}
-  for lower in "$device"/lower_*; do [ -e "$lower" ] && echo "lower $name ${lower##*/lower_}"; done
-  [ -e "$device/device" ] || continue
-  # The PCI address is the last one of the path: a virtio NIC's own folder is below it, and its name says nothing.
-  bus=$(readlink -f "$device/device" | sed -n 's#.*/\([0-9a-f]*:[0-9a-f][0-9a-f]:[0-9a-f][0-9a-f]\.[0-7]\).*#\1#p')
-  [ -n "$bus" ] && echo "nic $name $bus"
-done
-for slot in /sys/bus/pci/devices/*; do
-  [ -e "$slot/class" ] || continue
-  case $(cat "$slot/class") in 0x02*) ;; *) continue ;; esac
-  driver=none; [ -e "$slot/driver" ] && driver=$(readlink -f "$slot/driver") && driver=${driver##*/}
-  echo "pci ${slot##*/} $driver $(cat "$slot/numa_node" 2>/dev/null || echo -1)"
-done
-for family in -4 -6; do
-  ip $family -o route show default 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/default \1/p'
-done
-seen=; pid=$$
-while [ "${pid:-0}" -gt 1 ] && [ -z "$seen" ]; do
-  seen=$(tr '\000' '\n' 2>/dev/null </proc/$pid/environ | sed -n 's/^SSH_CONNECTION=//p')
-  pid=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$pid/status 2>/dev/null)
-done
-if [ -n "$seen" ]; then
-  set -- $seen
-  ip -o route get "$1" 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/ssh \1/p'
-  ip -o addr show 2>/dev/null | while read -r _ name _ address _; do [ "${address%/*}" = "$3" ] && echo "ssh $name"; done
-fi
-echo "cpus $(getconf _NPROCESSORS_ONLN 2>/dev/null || nproc)"
-[ -e /dev/vhost-net ] && echo "vhost yes" || echo "vhost no"
-# Built into the kernel, or loaded when the device is opened.
-[ -e /dev/vhost-net ] && echo "module vhost_net"
-[ -e /dev/net/tun ] && echo "module tun"
-"""
+__all__ = ["LOOK", "Cpu", "Dpvs", "File", "Pages", "SetupState", "Slot", "parse", "script"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +50,36 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class Cpu:
+    """A CPU that is online. Two of one core have the same `place`."""
+
+    id: int
+    node: int
+    package: int
+    core: int
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.package, self.core
+
+
+@dataclass(frozen=True, slots=True)
+class Dpvs:
+    """The running dpvs. `has_read`: its dpvs.conf as it is now. `restart`: what it has not taken of it, until it is started again."""
+
+    pid: int
+    has_read: bool
+    restart: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SetupState:
-    """What the look showed. `nics`: interface -> PCI address. `lowers`: a bond, VLAN or bridge -> what is under it. `ssh`: the interfaces
-    that carry this session; empty when that can't be told. `files`: None where there is none."""
+    """What the look showed. `nics`: interface -> PCI address. `lowers`: a bond, VLAN or bridge -> what is under it.
+
+    `ssh`: the interfaces that carry this session; empty when that can't be told. `files`: None where there is none. `isolated`: CPUs that
+    the kernel gives to nobody by itself. `dpvs`: None where none runs. `systemd`: None where it doesn't run; stale where it hasn't read the
+    files as they are.
+    """
 
     pages: tuple[Pages, ...] = ()
     nics: Mapping[str, str] = field(default_factory=dict)
@@ -102,6 +92,11 @@ class SetupState:
     modules: frozenset[str] = frozenset()
     tools: frozenset[str] = frozenset()
     files: Mapping[str, File | None] = field(default_factory=dict)
+    available_mb: int | None = None
+    topology: tuple[Cpu, ...] = ()
+    isolated: frozenset[int] = frozenset()
+    dpvs: Dpvs | None = None
+    systemd: Literal["stale", "yes"] | None = None
 
     def carries(self, interface: str) -> frozenset[str]:
         """An interface with all that is under it."""
@@ -114,18 +109,6 @@ class SetupState:
         return frozenset(found)
 
 
-def script(files: Iterable[str]) -> str:
-    """The look, with the files that are to be read."""
-    parts = [LOOK]
-    parts += [f"[ -d /sys/module/{module} ] && echo 'module {module}'" for module in MODULES]
-    parts += [f"command -v {shlex.quote(tool)} >/dev/null 2>&1 && echo 'tool {tool}'" for tool in TOOLS]
-    for path in files:
-        where = shlex.quote(path)
-        shown = f"$(stat -c %a {where}) $(base64 <{where} | tr -d '\\n')"
-        parts.append(f'if [ -f {where} ]; then echo "file "{where}" {shown}"; else echo "file "{where}; fi')
-    return "\n".join([*parts, "true"])
-
-
 def parse(text: str) -> SetupState:
     """The state. Raises ParseError for a line that the look can't have printed."""
     pages: list[Pages] = []
@@ -134,7 +117,12 @@ def parse(text: str) -> SetupState:
     slots: dict[str, Slot] = {}
     several: dict[str, list[str]] = {"default": [], "ssh": [], "module": [], "tool": []}
     files: dict[str, File | None] = {}
-    cpus, vhost = 1, False
+    topology: list[Cpu] = []
+    isolated: frozenset[int] = frozenset()
+    cpus, vhost, available = 1, False, None
+    systemd: Literal["stale", "yes"] | None = None
+    daemon: list[str] = []
+    loaded: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
         match line.split():
             case ["pages", node, size, total, free] if size.endswith("kB"):
@@ -155,6 +143,18 @@ def parse(text: str) -> SetupState:
                 files[path] = None
             case ["file", path, mode, *content]:
                 files[path] = File(base64.b64decode("".join(content)).decode(errors="replace"), int(mode, 8))
+            case ["available", kb]:
+                available = int(kb) // 1024
+            case ["cpu", number_, node, package, core]:
+                topology.append(Cpu(int(number_), int(node), int(package), int(core)))
+            case ["isolated", *listed]:
+                isolated = frozenset(_cpus(",".join(listed)))
+            case ["dpvs", *words] if len(words) in (3, 4):
+                daemon = words
+            case ["systemd", ("stale" | "yes") as answer]:
+                systemd = "stale" if answer == "stale" else "yes"
+            case ["loaded", *_]:
+                loaded.append(line.removeprefix("loaded "))
             case []:
                 pass
             case _:
@@ -172,4 +172,26 @@ def parse(text: str) -> SetupState:
         frozenset(unique["module"]),
         frozenset(unique["tool"]),
         files,
+        available,
+        tuple(sorted(topology, key=lambda cpu: cpu.id)),
+        isolated,
+        _dpvs(daemon, loaded),
+        systemd,
     )
+
+
+def _dpvs(words: list[str], loaded: list[str]) -> Dpvs | None:
+    """`words`: pid, time of start, whether the conf is newer than the pid file, the conf's hash. `loaded`: what is noted of a process."""
+    if not words:
+        return None
+    pid, started, newer, digest = (*words, "")[:4]
+    noted = loaded[0].split() if loaded else []
+    if noted[:2] == [pid, started]:
+        return Dpvs(int(pid), noted[2:] == [digest], tuple(loaded[1:]))
+    return Dpvs(int(pid), newer == "no")
+
+
+def _cpus(text: str) -> list[int]:
+    """ "1-3,8" -> [1, 2, 3, 8]"""
+    spans = [part.partition("-") for part in text.split(",") if part]
+    return [cpu for low, _, high in spans for cpu in range(int(low), int(high or low) + 1)]

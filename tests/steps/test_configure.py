@@ -16,11 +16,19 @@ from dpvsbook.conf.validate import validate
 from dpvsbook.conf.write import write
 from dpvsbook.errors import ParamsError, PlanError
 from dpvsbook.facts import setup
-from dpvsbook.facts.setup import File, Pages, SetupState, Slot
+from dpvsbook.facts.setup import Cpu, Dpvs, File, Pages, SetupState, Slot
 from dpvsbook.hostplan import HostPlan
 from dpvsbook.params import Params
 from dpvsbook.prepare import open_hosts
 from dpvsbook.steps import configure
+from dpvsbook.steps.setup.command import machine
+from dpvsbook.steps.setup.common import PAGES_AT_BOOT, Planner
+from dpvsbook.steps.setup.conf import plan_conf
+from dpvsbook.steps.setup.modules import plan_modules
+from dpvsbook.steps.setup.nics import carries, plan_nics
+from dpvsbook.steps.setup.pages import plan_pages
+from dpvsbook.steps.setup.units import unit_files
+from dpvsbook.steps.setup.wanted import wanted_conf
 from tests.conf.made import small
 
 if TYPE_CHECKING:
@@ -45,7 +53,7 @@ def params(params_file: Path) -> Params:
     return params_module.load(params_file)
 
 
-def plan(planner: configure.Planner, params: Params, state: SetupState) -> HostPlan:
+def plan(planner: Planner, params: Params, state: SetupState) -> HostPlan:
     return planner(params, params.directors[0], state)
 
 
@@ -70,7 +78,7 @@ def test_a_fresh_host_gets_all_of_it_and_then_has_nothing_to_do(params: Params):
     state = HOST
     for planner in configure.PLANS:
         made = plan(planner, params, state)
-        assert made.changes, planner
+        assert made.changes or made.notes, planner
         assert made.refused == ()
         state = after(state, made)
         again = plan(planner, params, state)
@@ -80,33 +88,33 @@ def test_a_fresh_host_gets_all_of_it_and_then_has_nothing_to_do(params: Params):
 
 
 def test_the_conf_that_is_written_is_good(params: Params):
-    made = plan(configure.plan_conf, params, HOST)
+    made = plan(plan_conf, params, HOST)
     text = str((made.changes[0].after or {})["text"])
-    assert validate(text, configure.machine(params, params.directors[0], HOST)) == ()
+    assert validate(text, machine(params, params.directors[0], HOST)) == ()
     assert [d.name for d in read(parse(text)).devices] == ["dpdk0", "dpdk1"]
 
 
 def test_a_site_starts_from_what_it_has(params: Params):
     """Its own settings stay; what the params say differs; and what that takes is said."""
     own = small(2, netif_defs__pktpool_size=262143, neigh_defs__timeout=90, sa_pool__flow_enable=False)
-    state = replace(HOST, files={"/etc/dpvs.conf": File(write(own), 0o600)})
-    made = plan(configure.plan_conf, params, state)
+    state = replace(HOST, files={"/etc/dpvs.conf": File(write(own), 0o600)}, dpvs=Dpvs(77, has_read=True))
+    made = plan(plan_conf, params, state)
     written = made.changes[0].after or {}
     conf = read(parse(str(written["text"])))
     assert (conf.get("netif_defs.pktpool_size"), conf.get("neigh_defs.timeout"), conf.get("sa_pool.flow_enable")) == (262143, 90, True)
     assert written["mode"] == 0o600
     assert "flow_enable: off -> on (restart)" in made.changes[0].reason
-    assert any("after a restart only" in note for note in made.notes)
+    assert "Needs a restart of dpvs, which this does not do: sa_pool.flow_enable" in made.notes[0]
 
 
 def test_the_same_values_in_other_words_are_left_alone(params: Params):
     text = "# our own words\n" + write(small(2, sa_pool__flow_enable=True))
-    assert plan(configure.plan_conf, params, replace(HOST, files={"/etc/dpvs.conf": File(text, 0o644)})).changes == ()
+    assert plan(plan_conf, params, replace(HOST, files={"/etc/dpvs.conf": File(text, 0o644)})).changes == ()
 
 
 def test_what_is_wrong_in_the_file_there_is_said(params: Params):
     text = write(small(2)).replace("netif_defs {", "netif_defs {\n    pktpool_sise 5")
-    made = plan(configure.plan_conf, params, replace(HOST, files={"/etc/dpvs.conf": File(text, 0o644)}))
+    made = plan(plan_conf, params, replace(HOST, files={"/etc/dpvs.conf": File(text, 0o644)}))
     assert any("pktpool_sise is not known" in note and "pktpool_size" in note for note in made.notes)
 
 
@@ -126,7 +134,7 @@ def test_what_is_wrong_in_the_file_there_is_said(params: Params):
     ],
 )
 def test_a_nic_that_must_not_be_bound_is_refused_by_name(params: Params, change: dict[str, object], said: str):
-    made = plan(configure.plan_nics, params, replace(HOST, **change))  # type: ignore[arg-type]
+    made = plan(plan_nics, params, replace(HOST, **change))  # type: ignore[arg-type]
     refused = {refusal.key: refusal for refusal in made.refused}
     assert said in refused[A].reason
     assert refused[A].remedy
@@ -134,7 +142,7 @@ def test_a_nic_that_must_not_be_bound_is_refused_by_name(params: Params, change:
 
 
 def test_mlx5_is_never_bound(params: Params):
-    made = plan(configure.plan_nics, params, replace(HOST, slots={A: Slot(A, "mlx5_core", 0), B: Slot(B, "vfio-pci", 0)}))
+    made = plan(plan_nics, params, replace(HOST, slots={A: Slot(A, "mlx5_core", 0), B: Slot(B, "vfio-pci", 0)}))
     assert (made.changes, made.refused) == ((), ())
     assert "stays with mlx5_core" in made.notes[0]
 
@@ -147,7 +155,7 @@ def test_mlx5_is_never_bound(params: Params):
     ],
 )
 def test_binding_and_its_way_back(params: Params, tool: str, there: str, back: str):
-    made = plan(configure.plan_nics, params, replace(HOST, tools=frozenset({tool})))
+    made = plan(plan_nics, params, replace(HOST, tools=frozenset({tool})))
     assert [change.key for change in made.changes] == [A, B]
     assert made.changes[0].as_json()["commands"] == [there]
     assert made.changes[0].as_json()["inverse"] == [back]
@@ -158,30 +166,30 @@ def test_binding_and_its_way_back(params: Params, tool: str, there: str, back: s
 
 
 def test_huge_pages_are_added_per_node_and_never_taken(params: Params):
-    made = plan(configure.plan_pages, params, HOST)
-    assert [(c.kind, c.key) for c in made.changes] == [("hugepages", "node0/hugepages/hugepages-2048kB"), ("file", configure.PAGES_AT_BOOT)]
+    made = plan(plan_pages, params, HOST)
+    assert [(c.kind, c.key) for c in made.changes] == [("hugepages", "node0/hugepages/hugepages-2048kB"), ("file", PAGES_AT_BOOT)]
     text = str((made.changes[1].after or {})["text"])
     assert "node1/hugepages/hugepages-2048kB/nr_hugepages - - - - 4096" in text
     plenty = replace(HOST, pages=(Pages(0, 2048, 9000, 0), Pages(1, 2048, 9000, 0)))
-    assert plan(configure.plan_pages, params, plenty).changes == ()
+    assert plan(plan_pages, params, plenty).changes == ()
 
 
 def test_modules_of_each_version(params: Params):
-    assert [c.key for c in plan(configure.plan_modules, params, HOST).changes if c.kind == "module"] == ["vfio-pci", "vhost-net", "tun"]
+    assert [c.key for c in plan(plan_modules, params, HOST).changes if c.kind == "module"] == ["vfio-pci", "vhost-net", "tun"]
     old = params.model_copy(update={"dpvs": "1.9"})
-    assert [c.key for c in plan(configure.plan_modules, old, HOST).changes if c.kind == "module"] == ["vfio-pci"]
+    assert [c.key for c in plan(plan_modules, old, HOST).changes if c.kind == "module"] == ["vfio-pci"]
 
 
 def test_the_order_of_the_units(params: Params):
     """dpvs, restore, keepalived, frr."""
-    texts = dict(configure.unit_files(params.directors[0], configure.wanted_conf(params.directors[0], HOST)))
+    texts = dict(unit_files(params.directors[0], wanted_conf(params.directors[0], HOST), HOST))
     main = texts["/etc/systemd/system/dpvs.service"]
     assert f"-- -l 0,1 --main-lcore 0 -a {A} -a {B}" in main
     assert "-ge 2 ]" in main
     assert "After=dpvs.service\n" in texts["/etc/systemd/system/dpvs-restore.service"]
     assert "After=dpvs.service dpvs-restore.service\n" in texts["/etc/systemd/system/keepalived.service.d/dpvsbook.conf"]
     frr = texts["/etc/systemd/system/frr.service.d/dpvsbook.conf"]
-    assert "After=dpvs.service dpvs-restore.service keepalived.service\nBindsTo=dpvs.service\n" in frr
+    assert "After=dpvs.service dpvs-restore.service keepalived.service\nBindsTo=dpvs.service\nRequires=dpvs-restore.service\n" in frr
 
 
 # -- the look
@@ -202,7 +210,7 @@ def test_the_look_is_read_on_this_machine():
 def test_the_look_finds_the_slot_of_a_virtio_nic():
     """Its own folder is `virtio2`, below the PCI device: taken by its name it would not be seen that the default route is on it."""
     state = setup.parse("nic eth0 0000:00:03.0\npci 0000:00:03.0 virtio-pci -1\ndefault eth0\nssh eth0\nlower br0 eth0\n")
-    assert configure.carries(state, "eth0") == "carries the default route"
+    assert carries(state, "eth0") == "carries the default route"
     assert "s#.*/" in setup.LOOK
 
 
@@ -248,7 +256,8 @@ def test_a_refusal_stops_an_apply_before_anything_is_sent(fresh_lab: Lab, params
     assert hosts.finish().badge == "failed"
 
 
-@pytest.mark.parametrize("mode", ["undo", "force"])
-def test_modes(params_file: Path, mode: str):
-    with pytest.raises(ParamsError, match="is not one of preview, apply"):
-        open_hosts(params_file, mode)
+def test_modes(fresh_lab: Lab, params_file: Path, tmp_path: Path):
+    with pytest.raises(ParamsError, match="is not one of preview, apply, undo"):
+        open_hosts(params_file, "force", outputs=tmp_path / "outputs")
+    with pytest.raises(PlanError, match="no applied run of `configure` to take back"):
+        open_hosts(params_file, "undo", ssh_config=fresh_lab.ssh_config, outputs=tmp_path / "outputs")
