@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dpvsbook.plots.figures import lip_ports, requests, shares
+from dpvsbook.plots.figures import lip_ports, requests, shares, warm_up
 from dpvsbook.plots.topology import topology
 
-__all__ = ["lip_ports", "requests", "shares", "topology"]
+__all__ = ["lip_ports", "requests", "shares", "topology", "warm_up"]

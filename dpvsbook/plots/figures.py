@@ -159,6 +159,14 @@ def _styled(figure: go.Figure, title: str, subtitle: str, x: str, y: str) -> go.
     return figure
 
 
+def warm_up() -> None:
+    """Import all that a figure needs: pandas, plotly, and what plotly only looks for when the first figure is made. Seconds."""
+    import pandas  # noqa: F401
+    import plotly.graph_objects as go
+
+    _styled(go.Figure(), "", "", "", "")
+
+
 def _for_notebooks() -> None:
     """Shown in a notebook, a figure is its data alone: the default would put 4 MB of plotly.js into every executed notebook."""
     import plotly.io

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import threading
 import time
@@ -52,8 +53,6 @@ def load(book: Book) -> Load:
     check, http = book.params.checks.load, book.params.checks.http or HttpCheck()
     if check is None or book.mode != "apply":
         return Load(None, None, "no load in the params" if check is None else f"no load is sent in {book.mode}")
-    import pandas as pd
-
     started = time.monotonic()
     target = next(service for service in book.params.services if service.protocol == "tcp")
     client = http.client or book.params.clients[0].name
@@ -80,6 +79,7 @@ def load(book: Book) -> Load:
     with book.journalled():
         _sample(book, 0.0, connections, ports)
         sender.start()
+        threading.Thread(target=_import, name="imports of the plots", daemon=True).start()  # seconds, which pass while the load runs
         last = False
         while not last:
             last = done.wait(SAMPLE_SECONDS)
@@ -92,6 +92,8 @@ def load(book: Book) -> Load:
         good == check.requests,
         f"{good} of {check.requests} requests answered {http.expect_status} at {check.rate}/s",
     )
+    import pandas as pd
+
     frames = {"connections": pd.DataFrame(connections), "lip-ports": pd.DataFrame(ports)}
     for name, frame in frames.items():
         book.record.table(name, frame)
@@ -110,10 +112,18 @@ def load(book: Book) -> Load:
     return taken
 
 
+def _import() -> None:
+    from dpvsbook import plots
+
+    with contextlib.suppress(ImportError):  # said where a picture is wanted
+        plots.warm_up()
+
+
 def _script(url: str, requests: int, rate: float, timeout: float) -> Shell:
     """A loop on the client, so that a load of any length is one command; each request prints its status."""
     curl = f"curl -g -s -o /dev/null -m {timeout} -w '%{{http_code}}\\n' {shlex.quote(url)}"
-    return Shell(f"i=0; while [ $i -lt {requests} ]; do {curl}; i=$((i+1)); sleep {1 / rate:.3f}; done", name=f"load: {requests} requests")
+    one = f"{curl} & i=$((i+1)); sleep {1 / rate:.3f}; wait"  # the request within the pause, or the rate wouldn't be kept
+    return Shell(f"i=0; while [ $i -lt {requests} ]; do {one}; done", name=f"load: {requests} requests")
 
 
 def _sample(book: Book, seconds: float, connections: list[dict[str, Any]], ports: list[dict[str, Any]]) -> None:
