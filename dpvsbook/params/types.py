@@ -245,6 +245,6 @@ Area = Annotated[str, AfterValidator(area)]
 RouterId = Annotated[str, AfterValidator(router_id)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Mtu = Annotated[int, Field(ge=576, le=9000)]
-Weight = Annotated[int, Field(ge=0, le=65535)]
+Weight = Annotated[int, Field(ge=0, le=32767)]  # ipvsadm takes up to 65535, and what is above this reads back negative
 Threshold = Annotated[int, Field(ge=0, le=4294967295)]
 Seconds = Annotated[int, Field(ge=1, le=31535999)]

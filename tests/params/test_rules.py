@@ -54,7 +54,7 @@ CASES: dict[str, tuple[str, str, str, str]] = {
     "synproxy with DR": ("dr-one-arm", "scheduler: rr", "scheduler: rr\n    synproxy: true", "services[0].synproxy: must be off"),
     "persistent 0": ("fnat-two-arm", "scheduler: rr", "scheduler: rr\n    persistent: 0", "services[0].persistent: must be at least 1"),
     "lower above upper": ("fnat-two-arm", "{host: rs1, port: 80", "{host: rs1, lower: 9, upper: 3, port: 80", "must be at most upper (3)"),
-    "weight 65536": ("fnat-two-arm", "rs1, port: 80, weight: 1}", "rs1, port: 80, weight: 65536}", "weight: must be at most 65535"),
+    "weight 32768": ("fnat-two-arm", "rs1, port: 80, weight: 1}", "rs1, port: 80, weight: 32768}", "weight: must be at most 32767"),
     "route by nobody": ("snat-ospf", "via: 172.16.0.1, device", "via: 172.17.0.1, device", "routes[0].via: must be in 172.16.0.0/29"),
     "route with host bits": (
         "snat-ospf",
