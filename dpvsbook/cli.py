@@ -181,11 +181,14 @@ def lab_up(
 
 
 @lab_app.command("down")
-def lab_down(state: State = Path(".lab")) -> None:
+def lab_down(
+    state: State = Path(".lab"),
+    name: Annotated[str, typer.Option(help="Also what a crashed netns lab of this name left, where no note of it is left.")] = "",
+) -> None:
     """Take the lab down; fine where there is none."""
     from dpvsbook import lab
 
-    typer.echo("lab is down" if lab.down(state) else "no lab was up")
+    typer.echo("lab is down" if lab.down(state, name=name) else "no lab was up")
 
 
 @lab_app.command("status")

@@ -31,24 +31,35 @@ def up(params_file: Path, *, backend: str = "emulated", state: Path = STATE, dpv
 
 def find(state: Path = STATE) -> Lab | NetnsLab:
     """The lab that runs from a state folder. Raises LabError where none does."""
-    from dpvsbook.lab.emulated import NETNS_STATE, Lab
-
-    if (state / NETNS_STATE).exists():
+    if _is_netns(state):
         from dpvsbook.lab.netns import NetnsLab
 
         return NetnsLab.find(state)
+    from dpvsbook.lab.emulated import Lab
+
     return Lab.find(state)
 
 
-def down(state: Path = STATE) -> bool:
-    """Ends the lab of a state folder; False where there was none."""
-    from dpvsbook.lab.emulated import NETNS_STATE, Lab
-
-    if (state / NETNS_STATE).exists():
+def down(state: Path = STATE, *, name: str = "") -> bool:
+    """Ends the lab of a state folder, or what is left of the netns lab of a name; False where there was none."""
+    if name or _is_netns(state):
         from dpvsbook.lab import netns
 
-        return netns.down(state)
+        return netns.down(state, name=name)
+    from dpvsbook.lab.emulated import Lab
+
     return Lab.end(state)
+
+
+def _is_netns(state: Path) -> bool:
+    """Whether a netns lab was made from here: by its own note, or where that is lost, by the machine's."""
+    from dpvsbook.lab.emulated import NETNS_STATE
+
+    if (state / NETNS_STATE).exists() or not Path("/run/dpvsbook").is_dir():
+        return (state / NETNS_STATE).exists()
+    from dpvsbook.lab.netns import record
+
+    return record.of_state(state.resolve()) is not None
 
 
 def __getattr__(name: str) -> object:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from dpvsbook import lab as labs
 from dpvsbook import params
 from dpvsbook.lab.netns import LabError, NetnsLab, down, machine, plan, record
 from tests.netns.conftest import traces
@@ -146,10 +147,11 @@ def test_after_a_crash(own_params: Path, stand_in: Path, tmp_path: Path, lost: s
         (tmp_path / "lab" / record.COPY).unlink()
     if lost == "both records":
         lab.record.path.unlink()
-        assert down(tmp_path / "lab", name=lab.name)
+        assert not labs.down(tmp_path / "lab")
+        assert labs.down(tmp_path / "lab", name=lab.name)
         machine.give_back_hugepages(lab.record.taken, record.FOLDER)  # how many they were was in the record
     else:
-        assert down(tmp_path / "lab")
+        assert labs.down(tmp_path / "lab")
     assert traces(lab.name) == []
     assert hugepages() == pages
 
