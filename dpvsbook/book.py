@@ -40,6 +40,18 @@ PORTS: Argv = ("dpip", "-s", "addr", "show")
 IDENTITY: tuple[Argv, ...] = (("hostname",), ("uname", "-sr"), ("cat", "/proc/meminfo"))
 
 
+class LipsWithoutMemory(HostError):
+    """dpvs's workers lack addresses that its master has: it had no memory for a LIP's ports, and said success (transcript 12)."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            host,
+            "there was no memory for the ports of a LIP, which dpvs has and can't use: it refuses `dpip -s addr show` (corrupted response)",
+            remedy="Its log names the LIPs (`ifa_entry_add: … no memory`). Take them back (dpip addr del LIP/32 dev DEVICE) and name fewer, "
+            "or reserve more huge pages, 42 MB for each LIP, and start dpvs anew.",
+        )
+
+
 class DpvsNotRunning(HostError):
     """The tools found no dpvs to talk to."""
 
@@ -493,6 +505,8 @@ def guard_script(director: Director) -> str:
 
 def _explain(site: Site, argv: Argv, result: Result) -> DpvsbookError:
     name, text = site.director.name, " ".join(argv)
+    if argv == PORTS and "corrupted response" in result.stderr:
+        return LipsWithoutMemory(name)
     if "socket msg connection error" in result.stderr or "scoket msg connection error" in result.stderr:
         return DpvsNotRunning(name, result.stderr)
     if result.exit == 127:

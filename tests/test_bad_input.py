@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dpvsbook import hosts, records, steps
-from dpvsbook.book import Book, DpvsNotRunning, open_book
+from dpvsbook.book import Book, DpvsNotRunning, LipsWithoutMemory, open_book
 from dpvsbook.errors import DpvsbookError, Locked, ParamsError, PlanError
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def test_a_lip_that_gets_no_ports(lab: Lab, bound: Any) -> None:
     machine.director().hugepages.free = 5  # type: ignore[union-attr]
     with pytest.raises(PlanError, match="memory for LIPs"):
         steps.preflight(bound())
-    with pytest.raises(DpvsbookError):
+    with pytest.raises(LipsWithoutMemory, match="no memory for the ports of a LIP"):
         steps.laddr(bound())
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from dpvsbook import records, steps
-from dpvsbook.book import Book, open_book
+from dpvsbook.book import Book, LipsWithoutMemory, open_book
 from dpvsbook.errors import DpvsbookError
-from dpvsbook.lab.netns import NetnsLab
+from dpvsbook.lab.netns import NetnsLab, machine
 
 pytestmark = [pytest.mark.root, pytest.mark.dpvs]
 
@@ -80,3 +80,18 @@ def test_dpvs_is_killed_in_the_middle_of_an_apply(lab: NetnsLab, own_params: Pat
     assert book.applied == 8
     assert "lb1: dpvs was started anew" in book.restarted[0]
     assert "lb1: dpvs was started anew" in str(records.read(book.record.path).document["detail"])
+
+
+def test_lips_that_find_no_memory_are_told(own_params: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """dpvs says nothing: the LIP is there, and has no ports. The lab gives it plain memory for two LIPs more than its params name."""
+    monkeypatch.setattr(machine, "NR_HUGEPAGES", tmp_path / "none")
+    text = own_params.read_text().replace("name: test-", "name: small-test-")
+    made, wanted = tmp_path / "made.yaml", tmp_path / "wanted.yaml"
+    made.write_text(text)
+    lip = "      - {address: 192.168.100.200, device: dpdk0}\n"
+    assert lip in text
+    wanted.write_text(text.replace(lip, "".join(lip.replace(".200,", f".{last},") for last in range(200, 208))))
+    with NetnsLab.up(made, tmp_path / "lab") as lab:
+        book = open_book(wanted, "apply", ssh_config=lab.ssh_config, outputs=tmp_path / "outputs")
+        with pytest.raises(LipsWithoutMemory, match="lb1: there was no memory for the ports of a LIP"):
+            steps.converge(book)
