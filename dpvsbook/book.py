@@ -47,7 +47,7 @@ class LipsWithoutMemory(HostError):
         super().__init__(
             host,
             "there was no memory for the ports of a LIP, which dpvs has and can't use: it refuses `dpip -s addr show` (corrupted response)",
-            remedy="Its log names the LIPs (`ifa_entry_add: … no memory`). Take them back (dpip addr del LIP/32 dev DEVICE) and name fewer, "
+            remedy="Its log names the LIPs (`ifa_entry_add: … no memory`). Take them back (dpip addr del LIP/32 dev DEV) and name fewer, "
             "or reserve more huge pages, 42 MB for each LIP, and start dpvs anew.",
         )
 
