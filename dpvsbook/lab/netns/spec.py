@@ -12,6 +12,7 @@ from dpvsbook.lab.netns.record import Record
 
 COVERS = ("/etc", "/var", "/root", "/home", "/tmp")  # noqa: S108  folders of which each host has a layer of its own
 START = "/usr/local/sbin/lab-start-dpvs"
+DEFAULTS = "/etc/default/dpvs"  # where a host says DPVS_ARGUMENTS of its own
 OUTSIDE = ("/usr", "/proc", "/sys", "/dev", "/run")  # no layer is put over these
 
 
@@ -64,10 +65,12 @@ def _host(made: plan.LabPlan, host: plan.HostPlan, found: Record, keys: access.K
 
 
 def _add_dpvs(spec: dict[str, Any], host: plan.HostPlan, found: Record, env: dict[str, str]) -> None:
-    """A director's conf, start script, hugepages, and DPVS's folder also where the params say that it is."""
+    """A director's conf, start script, arguments, hugepages, and DPVS's folder also where the params say that it is."""
     argv = plan.dpvs_argv(host, folder=found.dpvs, cpus=found.cpus[host.name], huge=found.huge)
     spec["files"][plan.CONF] = ("0644", plan.conf_of(host))
     spec["files"][START] = ("0755", f"#!/bin/sh\nexec {shlex.join(argv)}\n")
+    arguments = shlex.join(argv[argv.index("--") + 1 :])
+    spec["files"][DEFAULTS] = ("0644", f"# How this lab's dpvs is started: see {START}.\nDPVS_ARGUMENTS={shlex.quote(arguments)}\n")
     spec["covers"].append("/usr/local")
     if found.huge:
         spec["mounts"].append(["hugetlbfs", plan.HUGE, "pagesize=2M"])

@@ -1,0 +1,1 @@
+"""What the steps of `steps.start` are made of."""

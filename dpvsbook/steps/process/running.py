@@ -1,0 +1,191 @@
+"""Ending and starting one director's dpvs, and what is said before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dpvsbook import restarts
+from dpvsbook.site import Site
+from dpvsbook.conf.lines import EXITS
+from dpvsbook.conf.validate import validate
+from dpvsbook.errors import HostError, NotConverged
+from dpvsbook.plan import Plan, Step
+from dpvsbook.starting import history, launch, plans
+from dpvsbook.starting import kni as kni_plans
+from dpvsbook.starting.failures import Failure, complaints
+from dpvsbook.starting.place import Place
+from dpvsbook.starting.plans import ProcessPlan
+from dpvsbook.steps.process.session import STATE, Start
+from dpvsbook.steps.setup import command as setup_command
+
+
+def foretold(hosts: Start, name: str, found: ProcessPlan) -> list[tuple[str, str]]:
+    """A dpvs that runs isn't ended for a dpvs.conf that the next one would not start with. A dpvs that is down may try."""
+    state = hosts.states[name]
+    if hosts.action != "restart" or state.own is None or found.problems:
+        return []
+    if state.conf is None:
+        return [(f"{state.place.conf} is not there: dpvs would not start again", "`notebooks/configure.ipynb` writes it.")]
+    findings = validate(state.conf, setup_command.machine(hosts.params, hosts.director(name), hosts.setups[name]))
+    if found.plan.changes and dict(found.plan.changes[-1].after or {}).get("started") != "the params' start.arguments":
+        findings = tuple(
+            f for f in findings if f.code is not None or f.rule in ("form", "kni")
+        )  # its ports and lcores are another's to say
+    return [
+        (f"{state.place.conf}:{f.line}: {f.message}: dpvs {f.silently}, so the one that runs is left alone", f.fix)
+        for f in findings
+        if f.severity == "error" and EXITS in f.silently
+    ]
+
+
+def what_is_lost(hosts: Start, found: Mapping[str, ProcessPlan]) -> list[str]:
+    """What ending a dpvs loses, in words, and what of it the params don't have: said before, and kept in the record."""
+    told = []
+    for name, one in found.items():
+        state = hosts.states[name]
+        if state.own is None or hosts.action == "start" or not one.plan.changes:
+            continue
+        if state.links is None:
+            told.append(f"{name}: its tools don't reach it, so it can't be said what is lost with pid {state.own.pid}")
+            continue
+        site = hosts.book.sites[name]
+        hosts.book.look(site)
+        word = "Lost" if hosts.mode == "apply" else "This loses"
+        told.append(f"{name}: {word} with pid {state.own.pid}: {plans.held(site.state)}")
+        found_extras = plans.extras(STATE.kinds, hosts.params, site.director, site.state)
+        hosts.extras[name] = found_extras
+        if found_extras:
+            names = ", ".join(f"{item['kind']} {item['key']}" for item in found_extras[:10]) + (" …" if len(found_extras) > 10 else "")
+            after = "put back (keep)" if hosts.keep else "not put back: keep = True does that, from this run's record"
+            told.append(f"{name}: not in the params: {names}: {after}")
+    return told
+
+
+def carry_out(hosts: Start, name: str, plan: Plan, started: float) -> None:
+    """One director: end, clear away, start, wait. Each of them is looked at before the next."""
+    host, place, before = hosts.hosts[name], hosts.place(name), hosts.states[name]
+    how = hosts.how(name)
+    own = before.own
+    hosts.record.event("applying", step="start", director=name)
+    if own is not None:
+        hosts.record.event("saved", director=name, extras=list(hosts.extras.get(name, ())))
+        active = before.unit.get("ActiveState") in ("active", "activating", "reloading")
+        host.run([launch.stop(place, own.pid, by_unit=active)], lock=hosts.holder())
+        hosts.record.event("dpvs", director=name, started="")
+    leaving = [p.pid for p in (*((own,) if own else ()), *before.dying)]
+    if leaving and not launch.wait_gone(host, place, leaving):
+        raise HostError(
+            name,
+            f"dpvs (pid {leaving[0]}) does not end",
+            remedy=f"Look at what holds it (`cat /proc/{leaving[0]}/stack`), end it with kill -9, and run again.",
+        )
+    if hosts.action != "stop":
+        pid = None
+        if launch.observe(host, place, whole=False).stale:
+            host.run([launch.clear(place)], lock=hosts.holder())
+        ready_before = launch.Started(hosts.observe(name).log_size, how.by_unit, hosts.states[name].now)
+        result = host.run([launch.start(place, how.argv, by_unit=how.by_unit)], lock=hosts.holder())[0]
+        if result.exit != 0:
+            raise HostError(name, f"dpvs could not be started: {result.stderr.strip() or f'exit {result.exit}'}", remedy=_room(place))
+        pid = int(result.stdout.split()[-1]) if result.stdout.split()[-1:] and result.stdout.split()[-1].isdigit() else None
+        launch.wait_ready(host, place, hosts.devices(name), ready_before, pid=pid)
+    hosts.observe(name)
+    if hosts.action != "stop":
+        _note_running(hosts, name)
+    left = plans.process(name, hosts.states[name], "stop" if hosts.action == "stop" else "start", hosts.devices(name), how).plan
+    hosts.note_applied("start", plan, left, len(plan.changes), started)
+    if left:
+        raise NotConverged(name, f"everything was done, and it is not so: {'; '.join(change.reason for change in left.changes)}")
+
+
+def _room(place: Place) -> str:
+    return f"Is there room in {place.out.rpartition('/')[0]}, and may the login write there?"
+
+
+def _note_running(hosts: Start, name: str) -> None:
+    """Which dpvs runs now: the next run tells by it whether another was started."""
+    result = hosts.hosts[name].run([restarts.command(hosts.director(name))])[0]
+    hosts.record.event("dpvs", director=name, started=restarts.instance(result))
+
+
+def settle(hosts: Start, name: str) -> None:
+    """Wait for a dpvs that is starting already, and note what a running one has said of its dpvs.conf."""
+    state = hosts.states[name]
+    if not state.ready(hosts.devices(name)) and state.own is not None:
+        launch.wait_ready(hosts.hosts[name], state.place, hosts.devices(name), launch.Started(0, state.has_unit, state.since(state.own)))
+        hosts.observe(name)
+        _note_running(hosts, name)
+
+
+def kept(hosts: Start) -> None:
+    """What ran beside the params: put back with `keep`, else named. It may have been saved by an earlier run that broke off."""
+    for name, site in hosts.book.sites.items():
+        extras: Sequence[history.Extra] = hosts.extras.get(name, ())
+        if not extras:
+            _, extras = history.saved(hosts.record, name, hosts.hosts[name].host_key)
+        if not extras:
+            continue
+
+        def towards(state: Any, site: Site = site, extras: Sequence[history.Extra] = extras) -> Plan:
+            return plans.put_back(STATE.kinds, hosts.params, site.director, state, extras)
+
+        plan = towards(site.state)
+        if not plan:
+            continue
+        names = ", ".join(f"{change.kind} {change.key}" for change in plan.changes[:10])
+        if not hosts.keep:
+            hosts.said.append(f"{name}: not put back, because the params don't have it: {names} (keep = True does)")
+            continue
+        hosts.note_plan("kept", "What ran beside the params", plan)
+        if hosts.mode == "preview":
+            hosts.pending += len(plan.changes)
+            continue
+        hosts.book.apply(site, Step("kept", "What ran beside the params", STATE.kinds), plan, towards=towards)
+        hosts.changed += len(plan.changes)
+        hosts.record.event("kept", director=name, extras=[dict(item) for item in extras])
+
+
+def rows(hosts: Start, name: str) -> list[tuple[str, bool, str]]:
+    state, devices = hosts.states[name], hosts.devices(name)
+    own = state.own
+    if hosts.action == "stop":
+        return [(f"{name}: dpvs", own is None, "is not running" if own is None else f"runs (pid {own.pid})")]
+    if own is None:
+        return [(f"{name}: dpvs", False, "is not running")]
+    named = state.named is not None and state.named[0] == own.pid
+    rows = [(f"{name}: dpvs", named, f"pid {own.pid}" if named else f"pid {own.pid}, and {state.place.pid_file} doesn't name it")]
+    down = state.down(devices)
+    rows.append(
+        (f"{name}: links", state.links is not None and not down, f"{', '.join(devices)} UP" if not down else f"not UP: {', '.join(down)}")
+    )
+    left, problems = kni_plans.plan(hosts.params, hosts.director(name), state.kernel, state.routes)
+    shown = "; ".join([*(change.reason for change in left.changes), *problems])
+    rows.append((f"{name}: KNI", not shown, shown or _knis(hosts, name)))
+    _complain(hosts, name)
+    return rows
+
+
+def _knis(hosts: Start, name: str) -> str:
+    there = kni_plans.interfaces(hosts.states[name].kernel)
+    found = [one for one in kni_plans.wanted(hosts.params, hosts.director(name)) if one.name in there]
+    return (
+        ", ".join(f"{one.name} up{''.join(f' {cidr}' for cidr in one.addresses)}" for one in found) or "none here, and nothing asks for one"
+    )
+
+
+def _complain(hosts: Start, name: str) -> None:
+    """What dpvs's log says since this dpvs was started, where it isn't fatal (F10, F75), and a dpvs.conf that is newer than it (F74)."""
+    state = hosts.states[name]
+    if state.own is None:
+        return
+    by_known: dict[str, list[Failure]] = {}
+    for failure in complaints(state.log_of_start):
+        by_known.setdefault(failure.known.id if failure.known else "", []).append(failure)
+    for number, found in by_known.items():
+        lines = "; ".join(failure.error for failure in found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        hosts.said.append(f"{name}: {lines} ({number}: {found[0].cause} {found[0].fix})")
+    if state.conf_changed > state.since(state.own) + 1:
+        hosts.said.append(
+            f"{name}: {state.place.conf} was changed after dpvs started: what is marked <init> in it waits for a restart (F74)"
+        )

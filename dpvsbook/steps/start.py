@@ -1,0 +1,238 @@
+"""Starting, restarting and stopping dpvs on the directors, and putting back what it shall hold.
+
+hosts = start.open(params, mode=mode, action=action)   # binds the directors, looks at dpvs as a process
+start.unmanaged(hosts)                                 # NetworkManager keeps its hands off the KNI devices
+start.dpvs(hosts)                                      # until its links are UP; a start that fails is explained from its log
+start.kni(hosts)                                       # the kernel's interfaces: up, addresses, kni_host routes
+start.state(hosts)                                     # addresses, routes, services, LIPs: dpvs keeps them in memory only
+start.verify(hosts)
+hosts.finish()
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from dpvsbook import params as params_module
+from dpvsbook import steps
+from dpvsbook.book import Book, find_upwards, journalled
+from dpvsbook.errors import HostError, NotConverged, ParamsError, PlanError
+from dpvsbook.hosts import Command, Host, Result, Shell, Target, put
+from dpvsbook.plan import Argv, Plan
+from dpvsbook.records import Record
+from dpvsbook.starting import kni as kni_plans
+from dpvsbook.starting import look, plans
+from dpvsbook.starting.place import Place
+from dpvsbook.starting.plans import ACTIONS, ProcessPlan
+from dpvsbook.steps.process.running import carry_out, foretold, kept, rows, settle, what_is_lost
+from dpvsbook.steps.process.session import STATE, TITLES, Start, beyond, bind, note_plans, perform
+from dpvsbook.steps.process.views import PlanView
+from dpvsbook.steps.setup.restore import EMPTY
+from dpvsbook.views import ChecksView, StepView
+
+MODES = ("preview", "apply")
+
+
+def unmanaged(hosts: Start) -> PlanView:
+    """Where NetworkManager is there: a keyfile that keeps it off the KNI devices, before dpvs makes them."""
+    title, started = "NetworkManager off the KNI devices", time.monotonic()
+
+    def plan(name: str) -> Plan:
+        state = hosts.states[name]
+        return kni_plans.plan_unmanaged(hosts.params, hosts.director(name), state.nm, state.nm_file)
+
+    def apply(name: str) -> None:
+        (change,) = made[name].changes
+        text = str((change.after or {})["text"])
+        shells = [put(look.NM_FILE, text.encode()), Shell("command -v nmcli >/dev/null || exit 0\nnmcli general reload conf", mutates=True)]
+        results = hosts.hosts[name].run(shells, lock=hosts.holder())
+        hosts.observe(name)
+        left = plan(name)
+        hosts.note_applied("unmanaged", made[name], left, len(shells), started)
+        if left:
+            raise NotConverged(name, f"{look.NM_FILE} could not be written: {results[0].stderr.strip()}")
+
+    with journalled(hosts.record):
+        made = {name: plan(name) if hosts.action != "stop" else Plan("unmanaged", name) for name in hosts.hosts}
+        return perform(hosts, "unmanaged", title, made, apply, started)
+
+
+def dpvs(hosts: Start) -> PlanView:
+    """End dpvs, start it, or both, as `action` says; a dpvs that runs and is well is left alone. Ready is when every link is UP.
+
+    Raises StartFailed with the first error of its log and what is known of it; PlanError when something is in the way.
+    """
+    title, started = TITLES[hosts.action], time.monotonic()
+
+    def plan(name: str) -> ProcessPlan:
+        return plans.process(name, hosts.states[name], hosts.action, hosts.devices(name), hosts.how(name))
+
+    with journalled(hosts.record):
+        found = {name: plan(name) for name in hosts.hosts}
+        problems = [(name, *problem) for name, one in found.items() for problem in one.problems]
+        problems += [(name, text, fix) for name in hosts.hosts for text, fix in foretold(hosts, name, found[name])]
+        lost = what_is_lost(hosts, found)
+        notes = [f"{name}: {note}" for name, one in found.items() for note in one.notes] + lost
+        for name, text, fix in problems:
+            hosts.check(f"{name}: dpvs", False, f"{text}. {fix}")
+        made = {name: one.plan for name, one in found.items()}
+        if problems and hosts.mode == "apply":
+            note_plans(hosts, "start", title, made)
+            raise PlanError("; ".join(f"{name}: {text}" for name, text, _ in problems), remedy=problems[0][2])
+
+        def apply(name: str) -> None:
+            seen = hosts.states[name].own
+            now = hosts.observe(name).own
+            if (seen and seen.pid) != (now and now.pid):
+                raise PlanError(f"{name}: dpvs was started or ended by somebody else meanwhile", remedy="Look again, then apply.")
+            try:
+                carry_out(hosts, name, made[name], started)
+            except HostError as error:
+                hosts.check(f"{name}: {title.lower()}", False, error.message)
+                raise
+
+        waiting = [name for name, one in found.items() if one.wait]
+        view = perform(hosts, "start", title, made, apply, started, [f"{n}: {t}. {f}" for n, t, f in problems], notes, more=waiting)
+        if hosts.mode == "apply" and hosts.action != "stop":
+            hosts.everywhere(lambda name: settle(hosts, name))
+        return view
+
+
+def kni(hosts: Start) -> PlanView:
+    """The kernel's interfaces of DPVS's ports: up, with their addresses, and a /32 kni_host route for each that DPVS must hand on."""
+    title, started = "KNI devices", time.monotonic()
+
+    def plan(name: str) -> tuple[Plan, tuple[str, ...]]:
+        state = hosts.states[name]
+        made, problems = kni_plans.plan(hosts.params, hosts.director(name), state.kernel, state.routes)
+        will_start = hosts.mode == "preview" and state.own is None
+        return made, () if will_start else problems
+
+    def apply(name: str) -> None:
+        place = hosts.place(name)
+        results = hosts.hosts[name].run(
+            [_tool(place, argv) for change in made[name].changes for argv in change.commands], lock=hosts.holder()
+        )
+        hosts.observe(name)
+        left, _ = plan(name)
+        hosts.note_applied("kni", made[name], left, len(results), started)
+        if left:
+            heard = " / ".join(dict.fromkeys(result.stderr.strip() for result in results if result.stderr.strip()))
+            told = "; ".join(change.reason for change in left.changes)
+            raise NotConverged(name, f"everything was sent, and it is not so: {told}{f'; the host said: {heard}' if heard else ''}")
+
+    with journalled(hosts.record):
+        if hosts.action == "stop":
+            return perform(hosts, "kni", title, {name: Plan("kni", name) for name in hosts.hosts}, apply, started)
+        planned = {name: plan(name) for name in hosts.hosts}
+        made = {name: one for name, (one, _) in planned.items()}
+        problems = [f"{name}: {text}" for name, (_, found) in planned.items() for text in found]
+        for text in problems:
+            hosts.check(f"{text.partition(':')[0]}: KNI", False, text)
+        return perform(hosts, "kni", title, made, apply, started, problems)
+
+
+def state(hosts: Start) -> StepView | PlanView:
+    """What the params declare, put into dpvs again: the steps of the other runbooks, as one plan (`steps.converge`).
+
+    With `keep` also what the dpvs that was ended held beside the params. Without, that is named.
+    """
+    title, started = "The declared state", time.monotonic()
+    empty = {name: Plan("state", name) for name in hosts.hosts}
+    with journalled(hosts.record):
+        if hosts.action == "stop":
+            return perform(hosts, "state", title, empty, lambda _: None, started)
+        if parts := beyond(hosts.params):
+            text = f"no step of today puts back {', '.join(parts[:5])}{' …' if len(parts) > 5 else ''}: dpvs is empty of it"
+            for name in hosts.hosts:
+                hosts.check(f"{name}: state", False, text)
+            return perform(hosts, "state", title, empty, lambda _: None, started, [text])
+        if hosts.params.keepalived is not None:
+            note = "keepalived puts VIPs and services into dpvs: restart it there, a running one does not fill a dpvs that was started anew"
+            hosts.said.append(note)
+            return perform(hosts, "state", title, empty, lambda _: None, started, (), [note])
+        for name, site in hosts.book.sites.items():
+            if hosts.states[name].own is None or (hosts.mode == "preview" and hosts.action == "restart"):
+                site.state = EMPTY
+        running = [n for n, site in hosts.book.sites.items() if getattr(site, "state", None) is not EMPTY]
+        hosts.everywhere(lambda name: hosts.book.look(hosts.book.sites[name]), running)
+    view = hosts.book.perform(STATE)
+    with journalled(hosts.record):
+        kept(hosts)
+    return view
+
+
+def verify(hosts: Start) -> ChecksView:
+    """Look again: dpvs runs, its pid file names it, links are UP, KNI devices as they shall be; then the state, and real requests."""
+    started = time.monotonic()
+    with journalled(hosts.record):
+        seen: list[tuple[str, bool, str]] = []
+        if hosts.mode == "preview" and (hosts.pending or hosts.book.pending):
+            hosts.note_step("verify", "Verify", "planned", 0, started)
+            hosts.verified = True
+            return ChecksView("Verify", [], f"{hosts.pending + hosts.book.pending} changes are pending: nothing was asked.")
+        hosts.everywhere(hosts.observe)
+        for name in hosts.hosts:
+            seen += rows(hosts, name)
+        for name, ok, detail in seen:
+            hosts.check(name, ok, detail)
+        holds_state = hosts.action != "stop" and not beyond(hosts.params) and hosts.params.keepalived is None
+        hosts.verified = True
+    if holds_state and not hosts.bad:
+        seen += steps.verify(hosts.book).checks
+    bad = sum(not ok for _, ok, _ in seen)
+    hosts.note_step("verify", "dpvs runs" if hosts.action != "stop" else "dpvs is down", "failed" if bad else "passed", 0, started)
+    return ChecksView("Verify", seen)
+
+
+def open(  # noqa: A001 - reads well: start.open
+    params: str | Path,
+    mode: str = "preview",
+    *,
+    action: str = "start",
+    keep: bool = False,
+    ssh_config: str | Path | None = None,
+    outputs: str | Path | None = None,
+) -> Start:
+    """Bind the directors of a params file and look at dpvs there, running or not. Raises ParamsError, Unreachable and their kin.
+
+    `action`: start, restart or stop. `keep`: what ran beside the params is put back too.
+    """
+    if mode not in MODES:
+        raise ParamsError(f"mode {mode!r} is not one of {', '.join(MODES)}", remedy="To take a start back: action = 'stop'.")
+    if action not in ACTIONS:
+        raise ParamsError(f"action {action!r} is not one of {', '.join(ACTIONS)}")
+    path = find_upwards(Path(params))
+    wanted = params_module.load(path)
+    if keep and wanted.prune:
+        raise ParamsError("keep puts back what is not in the params, and prune removes it", remedy="Leave one of both out.")
+    given = os.environ.get("DPVSBOOK_RECORD")
+    folder = Path(outputs) if outputs else path.resolve().parent.parent / "outputs"
+    facts: dict[str, Any] = {"mode": mode, "params": wanted.as_json(), "params_sha256": wanted.sha256, "params_file": str(path)}
+    record = Record.attach(Path(given)) if given else Record.create(folder, f"{wanted.name}-start", **facts)
+    config = ssh_config or os.environ.get("DPVSBOOK_SSH_CONFIG")
+
+    def note(host: Host, result: Result) -> None:
+        record.command(host.name, result)
+
+    def host(name: str, ssh: params_module.Ssh) -> Host:
+        return Host(name, Target.resolve(name, ssh, ssh_config=Path(config) if config else None), on_result=note)
+
+    with journalled(record):
+        hosts = {d.name: host(d.name, d.ssh) for d in wanted.directors}
+        others = {h.name: host(h.name, h.ssh) for h in wanted.hosts}
+        sites = {d.name: Site(d, hosts[d.name]) for d in wanted.directors}
+        book = Book(wanted, "apply" if mode == "apply" else "preview", record, sites, others, {})
+        chosen = next(one for one in ACTIONS if one == action)
+        made = Start(wanted, mode, chosen, keep, record, hosts, book, not given)
+        bind(made)
+    return made
+
+
+def _tool(place: Place, argv: Argv) -> Command:
+    """A command of DPVS's tools as this director needs it."""
+    program = f"{place.bin}/{argv[0]}" if place.bin and argv[0] == "dpip" else argv[0]
+    return Command((program, *argv[1:]), mutates=True, env=(("DPVS_IPC_FILE", place.ipc),))
