@@ -12,10 +12,11 @@ from dpvsbook.hosts.wire import Shell
 def put(path: str, data: bytes, *, mode: int = 0o644, owner: str | None = None, keep: bool = True) -> Shell:
     """Written beside its place, then moved there, so that it is the old one or the new one at any time; prints its SHA-256.
 
-    The old one stays as PATH.dpvsbook-UTC.
+    The old one stays as PATH.dpvsbook-UTC, with a + behind it where there is one of that second.
     """
     where, folder = shlex.quote(path), shlex.quote(os.path.dirname(path) or ".")  # noqa: PTH120 - a path on the host, whatever runs here
-    kept = f'if [ -e {where} ]; then cp -p {where} {where}.dpvsbook-"$(date -u +%Y%m%dT%H%M%SZ)" || exit 1; fi\n' if keep else ""
+    beside = f'kept={where}.dpvsbook-"$(date -u +%Y%m%dT%H%M%SZ)"; while [ -e "$kept" ]; do kept=$kept+; done'  # two in one second
+    kept = f'if [ -e {where} ]; then {beside}; cp -p {where} "$kept" || exit 1; fi\n' if keep else ""
     owned = f'chown {shlex.quote(owner)} "$new" || exit 1\n' if owner else ""
     text = (
         f"new=$(mktemp {folder}/.dpvsbook.XXXXXX) || exit 1\n"

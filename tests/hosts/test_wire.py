@@ -187,3 +187,10 @@ def test_a_file_is_written_at_once_with_its_mode_and_the_old_one_kept(tmp_path: 
     (old,) = [p for p in tmp_path.iterdir() if ".dpvsbook-" in p.name]
     assert old.read_text() == "old"
     assert len(text.split()[0]) == 64
+
+
+def test_what_is_written_twice_in_a_second_is_kept_twice(tmp_path: Path) -> None:
+    path = tmp_path / "some.conf"
+    path.write_text("one")
+    run("sh", "".join(script([put(str(path), text) for text in (b"two", b"three", b"four")], MARK)))
+    assert sorted(p.read_text() for p in tmp_path.iterdir()) == ["four", "one", "three", "two"]

@@ -35,6 +35,7 @@ def lab(params_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         pytest.skip("needs root and a built DPVS: DPVSBOOK_DPVS=FOLDER")
     folder = tmp_path_factory.mktemp("configure")
     with NetnsLab.up(own(params_file, folder), folder / "lab") as lab:
+        lab.exec("lb1", ["cp /etc/dpvs.conf /root/dpvs.conf"])
         yield lab
 
 
@@ -50,8 +51,7 @@ def own(params_file: Path, folder: Path, start: str = START) -> Path:
 def conf(lab: NetnsLab) -> Iterator[None]:
     """dpvs.conf and dpvs as they were, after a test that changes them."""
     yield
-    lab.exec("lb1", ['old=$(ls /etc/dpvs.conf.dpvsbook-* 2>/dev/null | head -1); [ -z "$old" ] || mv -f $old /etc/dpvs.conf'])
-    lab.exec("lb1", ["rm -rf /etc/dpvs.conf.dpvsbook-* /run/dpvsbook; kill -HUP $(cat /var/run/dpvs.pid)"])
+    lab.exec("lb1", ["cp /root/dpvs.conf /etc/dpvs.conf; rm -rf /run/dpvsbook; kill -HUP $(cat /var/run/dpvs.pid)"])
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_what_needs_a_restart_is_said_until_it_was_restarted(lab: NetnsLab, open
 @pytest.mark.usefixtures("conf")
 def test_a_file_that_was_changed_by_hand_is_read_by_dpvs(lab: NetnsLab, opened: Open):
     """Whether dpvs was told isn't known, and telling it costs nothing."""
-    lab.exec("lb1", ["cp -p /etc/dpvs.conf /etc/dpvs.conf.dpvsbook-by-hand; sed -i 's/fin_wait 7/fin_wait 8/' /etc/dpvs.conf"])
+    lab.exec("lb1", ["sed -i 's/fin_wait 7/fin_wait 8/' /etc/dpvs.conf"])
     hosts = opened("apply")
     assert "has not read the file since it was changed" in repr(configure.conf(hosts))
     assert hosts.finish().badge == "converged"
