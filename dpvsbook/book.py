@@ -9,19 +9,19 @@ import shlex
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from dpvsbook import __version__, records, restarts
 from dpvsbook import params as params_module
-from dpvsbook.errors import DpvsbookError, HostError, NotConverged, ParamsError, PlanError
+from dpvsbook.errors import DpvsbookError, NotConverged, ParamsError, PlanError
 from dpvsbook.facts import director as director_facts
 from dpvsbook.facts.director import DirectorState
 from dpvsbook.hosts import Command, Host, HostsFailed, Interrupted, Outcome, Result, Shell, Target, together
-from dpvsbook.params import Director, Params
+from dpvsbook.params import Params
 from dpvsbook.plan import DIRECTOR_KINDS, Argv, Change, Plan, Step, compile_commands
 from dpvsbook.records import Record
+from dpvsbook.site import PORTS, STATS, Site
 from dpvsbook.views import LooksView, OpenView, StepView, VerdictView
 
 T = TypeVar("T")
@@ -31,46 +31,7 @@ MODES: tuple[Mode, ...] = ("preview", "apply", "undo")
 READBACK_SECONDS = 10.0
 """How long what was sent may take to show: a write's exit 0 does not mean that the worker has it (transcript 20)."""
 
-READ_TRIES = 5
-"""A read fails now and then when a worker misses its deadline: `msg callback failed(-23)` (transcript 20)."""
-
-TRANSIENT = ("msg callback failed(-23)", "msg callback dropped(-24)", "msg dropped(-24)")
-STATS: Argv = ("ipvsadm", "-ln", "--stats", "--exact")
-PORTS: Argv = ("dpip", "-s", "addr", "show")
 IDENTITY: tuple[Argv, ...] = (("hostname",), ("uname", "-sr"), ("cat", "/proc/meminfo"))
-
-
-class LipsWithoutMemory(HostError):
-    """dpvs's workers lack addresses that its master has: it had no memory for a LIP's ports, and said success (transcript 12)."""
-
-    def __init__(self, host: str) -> None:
-        super().__init__(
-            host,
-            "there was no memory for the ports of a LIP, which dpvs has and can't use: it refuses `dpip -s addr show` (corrupted response)",
-            remedy="Its log names the LIPs (`ifa_entry_add: … no memory`). Take them back (dpip addr del LIP/32 dev DEV) and name fewer, "
-            "or reserve more huge pages, 42 MB for each LIP, and start dpvs anew.",
-        )
-
-
-class DpvsNotRunning(HostError):
-    """The tools found no dpvs to talk to."""
-
-    def __init__(self, host: str, stderr: str) -> None:
-        super().__init__(
-            host,
-            f"dpvs is not running, or its tools look for it elsewhere ({stderr.strip().splitlines()[0]})",
-            remedy="Start dpvs and wait until `dpip link show` answers. Where its IPC file isn't the default one, name it as `ipc`.",
-        )
-
-
-@dataclass
-class Site:
-    """One bound director: its params, its connection, and what was last seen there."""
-
-    director: Director
-    host: Host
-    state: DirectorState = field(init=False)
-    outputs: Mapping[Argv, str] = field(default_factory=dict)
 
 
 class Book:
@@ -114,7 +75,7 @@ class Book:
 
     def look(self, site: Site) -> DirectorState:
         """One round trip: everything that the director shows."""
-        return self._take(site, site.host.run([_command(site.director, argv) for argv in director_facts.READ]))
+        return site.look()
 
     def look_everywhere(self) -> None:
         """Look at every director, at once."""
@@ -124,30 +85,6 @@ class Book:
         """Do something with every director at once. One director's failure doesn't hide another's result; then it is raised."""
         outcomes: dict[str, Outcome[T]] = together(self.sites, lambda name: do(self.sites[name]))
         return HostsFailed.unwrap(outcomes)
-
-    def _take(self, site: Site, results: Sequence[Result]) -> DirectorState:
-        """The state out of the results of `READ`. What a busy worker failed to answer is read again; what was torn, all of it."""
-        outputs = dict(zip(director_facts.READ, results, strict=True))
-        for attempt in range(READ_TRIES):
-            again = [argv for argv, result in outputs.items() if result.exit != 0 and any(text in result.stderr for text in TRANSIENT)]
-            if not again:
-                for argv, result in outputs.items():
-                    if result.exit != 0:
-                        raise _explain(site, argv, result)
-                texts = {argv: result.stdout or result.stderr for argv, result in outputs.items()}
-                try:
-                    site.state = director_facts.parse(texts)
-                except director_facts.TornRead:
-                    if attempt == READ_TRIES - 1:
-                        raise
-                    again = list(director_facts.READ)
-                else:
-                    site.outputs = {**site.outputs, **texts}
-                    return site.state
-            time.sleep(0.05 * 2**attempt)
-            outputs.update(zip(again, site.host.run([_command(site.director, argv) for argv in again]), strict=True))
-        argv, result = next((argv, result) for argv, result in outputs.items() if result.exit != 0)
-        raise _explain(site, argv, result)
 
     # -- steps
 
@@ -187,7 +124,7 @@ class Book:
         self.record.event("applying", step=step.name, director=plan.director)
         results = self._send(site, step, plan, towards)
         sent, reads = results[: -len(director_facts.READ)], results[-len(director_facts.READ) :]
-        state = self._take(site, reads)
+        state = site.take(reads)
         left = towards(state)
         deadline = time.monotonic() + READBACK_SECONDS
         pause = 0.02
@@ -213,16 +150,10 @@ class Book:
         for _ in range(3):
             batches = list(compile_commands(argv for change in plan.changes for argv in change.commands))
             commands = [
-                _command(site.director, b.argv, stdin=b.stdin, mutates=True, name=f"{step.name} {i + 1}/{len(batches)}")
-                for i, b in enumerate(batches)
+                site.command(b.argv, stdin=b.stdin, mutates=True, name=f"{step.name} {i + 1}/{len(batches)}") for i, b in enumerate(batches)
             ]
-            reads = [_command(site.director, argv) for argv in director_facts.READ]
             try:
-                return site.host.run(
-                    [*commands, *reads],
-                    lock=self._holder(),
-                    guard=(Shell(guard_script(site.director)), director_facts.fingerprint(site.outputs)),
-                )
+                return site.host.run([*commands, *site.looking()], lock=self._holder(), guard=site.guard())
             except Interrupted as lost:
                 self._note_lost(site, step, plan, lost, len(commands))
                 raise
@@ -298,25 +229,17 @@ class Book:
 
     def stats(self, site: Site) -> str:
         """The connection counters of one director, as `ipvsadm` prints them."""
-        return self._read(site, STATS)[0]
+        return site.read(STATS)[0]
 
     def sample(self, site: Site) -> tuple[str, str]:
         """The connection counters and the LIPs' ports of one director, in one round trip."""
-        stats, addresses = self._read(site, STATS, PORTS)
+        stats, addresses = site.read(STATS, PORTS)
         return stats, addresses
-
-    def _read(self, site: Site, *reads: Argv) -> list[str]:
-        for attempt in range(READ_TRIES):
-            results = site.host.run([_command(site.director, argv) for argv in reads])
-            if all(result.exit == 0 for result in results):
-                return [result.stdout for result in results]
-            time.sleep(0.05 * 2**attempt)
-        raise next(_explain(site, argv, result) for argv, result in zip(reads, results, strict=True) if result.exit != 0)
 
     def show(self) -> LooksView:
         """What the tutorial's checks print on each director, in one round trip."""
         looks: tuple[Argv, ...] = (PORTS, ("dpip", "route", "show"), ("ipvsadm", "-ln"))
-        texts = self.everywhere(lambda site: self._read(site, *looks))
+        texts = self.everywhere(lambda site: site.read(*looks))
         return LooksView([(name, shlex.join(argv), text) for name in self.sites for argv, text in zip(looks, texts[name], strict=True)])
 
     def run_on(self, host: str, commands: Sequence[Command | Shell], *, timeout: float = 300) -> Sequence[Result]:
@@ -461,8 +384,8 @@ def _bind(book: Book) -> None:
         if site is None:
             return tuple(book.hosts[name].run(identity))
         identity.append(restarts.command(site.director))
-        results = site.host.run([*identity, *(_command(site.director, argv) for argv in director_facts.READ)])
-        book._take(site, results[len(identity) :])
+        results = site.host.run([*identity, *site.looking()])
+        site.take(results[len(identity) :])
         return tuple(results[: len(identity)])
 
     outcomes = together(book.hosts, identify)
@@ -486,37 +409,6 @@ def _bind(book: Book) -> None:
         rows.append(row)
     book.record.event("open", mode=book.mode, hosts=rows, dpvsbook=__version__)
     book._view = OpenView(book.params, book.mode, rows, book.record.path)
-
-
-def _command(director: Director, argv: Argv, *, stdin: str | None = None, mutates: bool = False, name: str = "") -> Command:
-    """A DPVS tool's command as this director needs it: from its own folder, talking to its own dpvs."""
-    path = f"{director.bin.rstrip('/')}/{argv[0]}" if director.bin and argv[0] in ("dpip", "ipvsadm", "dpvs") else argv[0]
-    env = (("DPVS_IPC_FILE", director.ipc),) if director.ipc else ()
-    return Command((path, *argv[1:]), stdin=stdin, mutates=mutates, name=name, env=env)
-
-
-def guard_script(director: Director) -> str:
-    """Prints one hash of what the plans are made from; `facts.director.fingerprint` is the same of an observation."""
-    tool = {name: shlex.quote(f"{director.bin.rstrip('/')}/{name}" if director.bin else name) for name in ("dpip", "ipvsadm")}
-    env = f"DPVS_IPC_FILE={shlex.quote(director.ipc)}; export DPVS_IPC_FILE; " if director.ipc else ""
-    reads = f"{tool['dpip']} addr show; {tool['dpip']} route show; {tool['dpip']} -6 route show; {tool['ipvsadm']} -S -n"
-    return f"{env}{{ {reads}; }} 2>/dev/null | sort | sha256sum | cut -d ' ' -f 1"
-
-
-def _explain(site: Site, argv: Argv, result: Result) -> DpvsbookError:
-    name, text = site.director.name, " ".join(argv)
-    if argv == PORTS and "corrupted response" in result.stderr:
-        return LipsWithoutMemory(name)
-    if "socket msg connection error" in result.stderr or "scoket msg connection error" in result.stderr:
-        return DpvsNotRunning(name, result.stderr)
-    if result.exit == 127:
-        return HostError(
-            name,
-            f"`{text}`: the command is not there",
-            remedy="Name the folder of DPVS's tools as `bin` of this director in the params, or put it on the PATH of its login.",
-        )
-    said = (result.stderr or result.stdout).strip() or "nothing"
-    return HostError(name, f"`{text}` ended with {result.exit} and said: {said}")
 
 
 def _result(change: Change, result: str) -> dict[str, str]:

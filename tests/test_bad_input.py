@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dpvsbook import hosts, records, steps
-from dpvsbook.book import Book, DpvsNotRunning, LipsWithoutMemory, open_book
+from dpvsbook.book import Book, open_book
 from dpvsbook.errors import DpvsbookError, Locked, ParamsError, PlanError
+from dpvsbook.site import DpvsNotRunning, LipsWithoutMemory
 
 if TYPE_CHECKING:
     from dpvsbook.lab.emulated import Lab

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from dpvsbook import records, steps
-from dpvsbook.book import Book, LipsWithoutMemory, open_book
+from dpvsbook.book import Book, open_book
 from dpvsbook.errors import DpvsbookError
 from dpvsbook.lab.netns import NetnsLab, machine
+from dpvsbook.site import LipsWithoutMemory
 
 pytestmark = [pytest.mark.root, pytest.mark.dpvs]
 
