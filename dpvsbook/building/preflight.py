@@ -9,7 +9,7 @@ from dpvsbook.building.look import BuildState
 from dpvsbook.building.stages import Stage
 from dpvsbook.params.build import DPDK_OF, PAIRS, Line, Source
 
-ROOM_MB = {"named": 900, "all": 3000}
+ROOM_MB = {"named": 500, "all": 3000}
 """What a build takes on the disk: measured with 16 drivers, rounded up; with all drivers, an estimate from the number of objects."""
 MEMORY_MB = 700
 """What the largest compiler process of each job takes, DPVS's link included."""

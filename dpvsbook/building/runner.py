@@ -173,7 +173,7 @@ def read(text: str) -> Progress:
             stage, code = name, int(more[0]) if more else 1
         elif what == "end":
             code = int(more[0]) if more else 1
-            state = "done" if code == 0 else "failed"
+            state = "running" if alive else "done" if code == 0 else "failed"  # its last breath may be after its last word
     counts = _COUNT.findall(tail)
     count = (int(counts[-1][0]), int(counts[-1][1])) if counts else None
     last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "")
