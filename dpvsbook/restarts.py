@@ -35,4 +35,4 @@ def restarted(record: Record, director: str, host_key: str | None, running: str)
     before = host.get("dpvs_started")
     if not running or not before or running == before:
         return ""
-    return f"{director}: dpvs was started anew ({running}) since {name} ({before}): what it held then is gone"
+    return f"{director}: dpvs was started anew at {running.partition(' ')[0]}, after {name}: what it held then is gone"

@@ -104,7 +104,7 @@ def test_a_dpvs_that_was_started_anew_is_noticed(lab: Lab, bound: Any) -> None:
     lab.inject("lb1", "dpvs-start")
     again = bound()
     (told,) = again.restarted
-    assert told.startswith("lb1: dpvs was started anew (")
+    assert told.startswith("lb1: dpvs was started anew at 2")
     assert told in repr(again)
     assert converge(again) == "converged"
     document = records.read(again.record.path).document

@@ -81,15 +81,14 @@ def memory(params: Params, director: Director, state: DirectorState, meminfo: st
     ]
     fields = {name: int(value) for name, value in re.findall(r"^(\w+):\s+(\d+)", meminfo, re.MULTILINE)}
     name, need = f"{director.name}: memory for LIPs", len(missing) * LIP_MEMORY
+    made = "1 LIP to make" if len(missing) == 1 else f"{len(missing)} LIPs to make"
     if not fields.get("HugePages_Total"):
-        return Check(
-            name, True, f"{len(missing)} LIPs to make; this host has no huge pages reserved, so nothing can be said of what is left"
-        )
+        return Check(name, True, f"{made}; this host has no huge pages reserved, so nothing can be said of what is left")
     free = fields["HugePages_Free"] * fields["Hugepagesize"] * 1024
     return Check(
         name,
         need <= free,
-        f"{len(missing)} LIPs to make take {need >> 20} MB of huge pages; {free >> 20} MB are free",
+        f"{made}: {need >> 20} MB of huge pages; {free >> 20} MB are free",
         "Reserve more huge pages on the host, or give the director fewer LIPs.",
     )
 
