@@ -105,7 +105,7 @@ def _bonds(director: Director, existing: Conf | None) -> tuple[Bond, ...]:
     for bond in director.bonds:
         old = next((b.values for b in existing.bonds if b.name == bond.name), {}) if existing else {}
         slaves = tuple(slave.name for slave in bond.slaves)
-        made.append(Bond(bond.name, slaves, {**old, "mode": bond.mode, "primary": bond.primary or slaves[0]}))
+        made.append(Bond(bond.name, slaves, {**old, "mode": bond.mode, "primary": bond.primary or next(iter(slaves), "")}))
     return tuple(made)
 
 

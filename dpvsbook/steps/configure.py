@@ -9,7 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dpvsbook.steps.setup.common import Planner
+from dpvsbook.conf.site import as_params
+from dpvsbook.steps.setup.common import Planner, conf_path
 from dpvsbook.steps.setup.conf import plan_conf
 from dpvsbook.steps.setup.cpus import plan_cpus
 from dpvsbook.steps.setup.modules import plan_modules
@@ -17,6 +18,7 @@ from dpvsbook.steps.setup.nics import plan_nics
 from dpvsbook.steps.setup.pages import plan_pages
 from dpvsbook.steps.setup.restore import plan_restore
 from dpvsbook.steps.setup.units import plan_units
+from dpvsbook.views import LooksView
 
 if TYPE_CHECKING:
     from dpvsbook.prepare import Prepared
@@ -42,5 +44,18 @@ conf = partial(_step, plan_conf, "dpvs.conf")
 units = partial(_step, plan_units, "systemd")
 restore = partial(_step, plan_restore, "What dpvs holds in memory")
 
+
+def site(hosts: Prepared) -> LooksView:
+    """What each director has in its dpvs.conf, as the part of a params file that says the same: what a site can start from."""
+    shown = []
+    for director in hosts.params.directors:
+        path = conf_path(director)
+        file = hosts.states[director.name].files.get(path)
+        given = director.start.arguments if director.start else ()
+        text = as_params(file.text, given, source=path, name=director.name) if file else f"# {path} is not there\n"
+        shown.append((director.name, path, text))
+    return LooksView(shown)
+
+
 PLANS: tuple[Planner, ...] = (plan_pages, plan_modules, plan_nics, plan_cpus, plan_conf, plan_units, plan_restore)
-__all__ = ["PLANS", "conf", "cpus", "modules", "nics", "open", "pages", "restore", "units"]
+__all__ = ["PLANS", "conf", "cpus", "modules", "nics", "open", "pages", "restore", "site", "units"]
