@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -112,6 +113,9 @@ def run(
     timeout: Annotated[float, typer.Option(help="Seconds that a whole run may take.", min=1)] = 3600,
     outputs: Outputs = Path("outputs"),
     ssh_config: SshConfig = None,
+    here: Annotated[
+        bool, typer.Option("--here", help="The only director of the params is this machine, reached over an sshd of the run's own.")
+    ] = False,
 ) -> None:
     """Execute a runbook against the hosts of each params file, and archive the record. Preview is the default."""
     from dpvsbook import runs
@@ -120,7 +124,10 @@ def run(
     if apply and undo:
         raise typer.BadParameter("--apply and --undo exclude each other")
     mode: runs.Mode = "apply" if apply else "undo" if undo else "preview"
-    with Progress(several=len(files) > 1) as progress:
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress(several=len(files) > 1))
+        if here:
+            ssh_config = stack.enter_context(_this_machine(files))
         done = runs.run_many(
             notebook,
             files,
@@ -139,6 +146,17 @@ def run(
     )
 
 
+def _this_machine(files: list[Path]) -> AbstractContextManager[Path]:
+    """An ssh_config in which the params' director is this machine."""
+    from dpvsbook import params
+    from dpvsbook.lab.here import here
+
+    names = [director.name for file in files for director in params.load(file).directors]
+    if len(names) != 1:
+        raise typer.BadParameter(f"--here makes one director of this machine, and the params have {len(names)}: {', '.join(names)}")
+    return here(names[0])
+
+
 @app.command()
 def trust(
     files: ParamsFiles,
@@ -148,18 +166,26 @@ def trust(
 ) -> None:
     """Show the host keys of the hosts in the params that aren't known yet, and pin them after you have compared them."""
     from dpvsbook import hosts, params
+    from dpvsbook.errors import HostError
 
-    for file in files:
-        found = params.load(file)
+    failed: list[HostError] = []
+    for found in [params.load(file) for file in files]:
         logins = {**{d.name: d.ssh for d in found.directors}, **{h.name: h.ssh for h in found.hosts}}
         for name, ssh in ((name, ssh) for name, ssh in logins.items() if not host or name in host):
-            target = hosts.Target.resolve(name, ssh, ssh_config=ssh_config)
-            offered = hosts.offered_key(target)
-            if hosts.is_known(target, offered):
-                typer.echo(f"{name}: {offered.fingerprint} is known already")
-            elif yes or typer.confirm(f"{name} ({target.address}:{target.port}) shows {offered.fingerprint}. Trust it?"):
-                where = hosts.trust(target, offered)
-                typer.echo(f"{name}: pinned in {where}")
+            try:
+                target = hosts.Target.resolve(name, ssh, ssh_config=ssh_config)
+                offered = hosts.offered_key(target)
+                if hosts.is_known(target, offered):
+                    typer.echo(f"{name}: {offered.fingerprint} is known already")
+                    continue
+                hosts.must_be_new(target, offered)
+                if yes or typer.confirm(f"{name} ({target.address}:{target.port}) shows {offered.fingerprint}. Trust it?"):
+                    typer.echo(f"{name}: pinned in {hosts.trust(target, offered)}")
+            except HostError as error:  # the other hosts may be well
+                failed.append(error)
+                typer.echo(f"dpvsbook: {error}", err=True)
+    if failed:
+        raise typer.Exit(failed[0].exit_code)
 
 
 @lab_app.command("up")

@@ -123,6 +123,11 @@ def test_trust_pins_a_key_after_it_was_shown(cli: Cli, lab: Lab, cluster: Path, 
     assert cli("trust", cluster, "--yes").stdout.count("pinned in") == 4
     assert cli("trust", cluster).stdout.count("is known already") == 4
     cli("plan", cluster, code=2)
+    lab.inject("rs1", "host-key")
+    changed = cli("trust", cluster, code=5)
+    assert changed.stdout.count("is known already") == 3
+    assert "rs1: its host key has changed" in changed.stderr
+    assert "Trust it?" not in changed.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to another process there")

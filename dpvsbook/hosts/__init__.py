@@ -22,7 +22,7 @@ from dpvsbook.hosts.errors import (
 )
 from dpvsbook.hosts.files import get, put
 from dpvsbook.hosts.host import Host
-from dpvsbook.hosts.keys import HostKey, is_known, offered_key, trust
+from dpvsbook.hosts.keys import HostKey, is_known, must_be_new, offered_key, trust
 from dpvsbook.hosts.target import Target
 from dpvsbook.hosts.together import Outcome, together
 from dpvsbook.hosts.wire import Command, Result, Shell
@@ -49,6 +49,7 @@ __all__ = [
     "Target",
     "get",
     "is_known",
+    "must_be_new",
     "offered_key",
     "put",
     "together",

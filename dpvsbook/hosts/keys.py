@@ -111,16 +111,21 @@ def offered_key(target: Target) -> HostKey:
         session.close()
 
 
-def trust(target: Target, key: HostKey) -> Path:
-    """Pin the key in the first known_hosts file in use, and say which that is. The caller has shown it to a person.
-
-    Raises HostKeyChanged where another of its kind is pinned (a yes to a question is not enough to replace it), HostKeyRevoked, HostError.
-    """
+def must_be_new(target: Target, key: HostKey) -> None:
+    """Raises HostKeyChanged where another key of its kind is pinned (a yes to a question isn't enough to replace it), HostKeyRevoked."""
     for line in pinned(target):
         if line.revoked and line.key == key:
             raise HostKeyRevoked(target.name, target.where, key.fingerprint, line.file)
         if not line.revoked and line.key.kind == key.kind and not is_known(target, key):
             raise HostKeyChanged(target.name, target.where, key.fingerprint, line.key.fingerprint, line.file)
+
+
+def trust(target: Target, key: HostKey) -> Path:
+    """Pin the key in the first known_hosts file in use, and say which that is. The caller has shown it to a person.
+
+    Raises what `must_be_new` raises, and HostError where the file can't be written.
+    """
+    must_be_new(target, key)
     file = target.known_hosts[0]
     try:
         if file == Path("/dev/null"):
