@@ -79,8 +79,9 @@ class Prepared:
             elif self.mode == "preview":
                 self.pending += count
             seconds = round(time.monotonic() - started, 3)
-            self.record.event("step", step=step, title=title, status=status, changes=count, seconds=seconds)
-        return PlanView(title, status, self.mode, tuple(plans.values()))
+            view = PlanView(title, status, self.mode, tuple(plans.values()))
+            self.record.event("step", step=step, title=title, status=status, changes=count, seconds=seconds, notes=view.told())
+        return view
 
     def look(self, name: str) -> SetupState:
         """One round trip: the host as it is now."""

@@ -55,6 +55,7 @@ class Step:
     more: int
     drift: list[dict[str, Any]]
     results: str
+    notes: list[str]
 
 
 @dataclass
@@ -190,6 +191,7 @@ def _step(name: str, end: Mapping[str, Any] | None, changes: list[dict[str, Any]
         more=max(0, len(changes) - CHANGES_SHOWN),
         drift=drift,
         results=", ".join(f"{count} {result}" for result, count in counts.items()),
+        notes=[str(note) for note in (end or {}).get("notes") or ()],
     )
 
 

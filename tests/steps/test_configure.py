@@ -16,7 +16,7 @@ from dpvsbook.conf.validate import validate
 from dpvsbook.conf.write import write
 from dpvsbook.errors import ParamsError, PlanError
 from dpvsbook.facts import setup
-from dpvsbook.facts.setup import Cpu, Dpvs, File, Pages, SetupState, Slot
+from dpvsbook.facts.setup import Dpvs, File, Pages, SetupState, Slot
 from dpvsbook.hostplan import HostPlan
 from dpvsbook.params import Params
 from dpvsbook.prepare import open_hosts
@@ -248,9 +248,11 @@ def test_conf_is_written_read_back_and_kept(fresh_lab: Lab, params_file: Path, t
 
 
 def test_a_refusal_stops_an_apply_before_anything_is_sent(fresh_lab: Lab, params_file: Path, tmp_path: Path):
-    hosts = open_hosts(params_file, "apply", ssh_config=fresh_lab.ssh_config, outputs=tmp_path / "outputs")
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(params_file.read_text().replace("0000:06:00.", "0000:f9:00."))
+    hosts = open_hosts(wrong, "apply", ssh_config=fresh_lab.ssh_config, outputs=tmp_path / "outputs")
     before = hosts.hosts["lb1"].round_trips
-    with pytest.raises(PlanError, match="is no network device of this host"):
+    with pytest.raises(PlanError, match="0000:f9:00.0 is no network device of this host"):
         configure.nics(hosts)
     assert hosts.hosts["lb1"].round_trips == before
     assert hosts.finish().badge == "failed"

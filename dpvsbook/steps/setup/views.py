@@ -45,9 +45,15 @@ class PlanView(View):
         ]
         return ["director", "", "what", "why", "commands"], list(rows)
 
+    def told(self) -> list[str]:
+        """What is refused, and what a person should know: for the record too."""
+        refused = [f"Refused on {plan.host}: {r.reason}. {r.remedy}" for plan in self.plans for r in plan.refused]
+        return [*refused, *(f"{plan.host}: {note}" for plan in self.plans for note in plan.notes)]
+
     def notes(self) -> Iterable[str]:
-        for plan in self.plans:
-            yield from (f"Refused on {plan.host}: {r.reason}. {r.remedy}" for r in plan.refused)
-            yield from (f"{plan.host}: {note}" for note in plan.notes)
-        if self.mode == "preview" and any(plan.changes for plan in self.plans):
-            yield 'Preview: nothing was sent. mode = "apply" does this.'
+        yield from self.told()
+        if any(plan.changes for plan in self.plans):
+            if self.mode == "preview":
+                yield 'Preview: nothing was sent. mode = "apply" does this.'
+            elif self.mode == "undo":
+                yield "Taken back at the end of the notebook, last step first."
