@@ -9,8 +9,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from dpvsbook.lab.dpvs import Device, Dpvs, dpip, ipvsadm
+from dpvsbook.lab.dpvs_log import start_log
+from dpvsbook.lab.netns import conf
 from dpvsbook.lab.processes import Process
-from dpvsbook.lab.shell.streams import Stream
+from dpvsbook.lab.shell.streams import Stream, decode
 from dpvsbook.lab.shell.system import Call
 from dpvsbook.lab.utilities import Tool
 
@@ -24,7 +26,8 @@ POOLS = 353
 """Pages that dpvs takes at its start with a lab's pool sizes (observed.md, Running without a NIC)."""
 
 PID_FILE = "/var/run/dpvs.pid"
-COMMAND = "/usr/sbin/dpvs -c /etc/dpvs.conf -p /var/run/dpvs.pid -x {ipc} -- -l 0-1 --no-pci --file-prefix={name}"
+CONF, LOG = "/etc/dpvs.conf", "/var/log/dpvs.log"
+COMMAND = "/usr/sbin/dpvs -c /etc/dpvs.conf -p /var/run/dpvs.pid -x {ipc} -- -l 0-1 {ports} --file-prefix={name}"
 
 HELP = "\nUsage: dpvs [-v] [-h] [-c CONF] [-p PID-FILE] [-x IPC-FILE] -- EAL-OPTIONS\n"
 
@@ -39,19 +42,25 @@ class DpvsHost:
         self._ipc = machine.spec.ipc or "/var/run/dpvs.ipc"
         self._process: Process | None = None
         self.programs: dict[str, Tool] = {"dpip": self._dpip, "ipvsadm": self._ipvsadm, "dpvs": self._daemon}
-        machine.files.write("/etc/dpvs.conf", self._conf())
+        self._reserved = HUGEPAGES
+        machine.files.write(CONF, self._conf())
         if machine.spec.tools:
             for name in self.programs:
                 machine.install(f"{machine.spec.tools}/{name}", name)
         self.start()
 
     def _conf(self) -> str:
-        blocks = "".join(
-            f"    <init> device {port.name} {{\n        mtu {port.mtu}\n        kni_name {port.kni or port.name + '.kni'}\n    }}\n"
-            for port in self._machine.spec.ports
-        )
-        head = "! The emulated dpvs reads nothing from here: it shows which devices there are."
-        return f"{head}\nnetif_defs {{\n{blocks}}}\n"
+        """The netns lab's. The emulated dpvs only prints of it what a start prints."""
+        ports = self._machine.spec.ports
+        made = tuple(conf.Port(port.name, port.kni or f"{port.name}.kni", port.mtu) for port in ports)
+        return conf.dpvs_conf(made, log_file=LOG, kni=any(port.kni for port in ports))
+
+    def _command(self) -> str:
+        ports = self._machine.spec.ports
+        named = [f"-a {port.pci}" for port in ports if port.pci]
+        virtual = [f"--vdev=net_null{number}" for number, port in enumerate(ports) if not port.pci]
+        words = [*named, *virtual] if named else ["--no-pci", *virtual]
+        return COMMAND.format(ipc=self._ipc, ports=" ".join(words), name=self._machine.hostname)
 
     # ---- the process
 
@@ -63,20 +72,24 @@ class DpvsHost:
                 return False
             devices = [Device(port.name, machine.node.macs[port.name], mtu=port.mtu) for port in machine.spec.ports]
             names = {"localhost": "127.0.0.1", machine.hostname: "127.0.1.1"}
-            self.dpvs = Dpvs(devices, version=self._version, hugepages=HUGEPAGES - POOLS, ipc_file=self._ipc, names=names)
+            self.dpvs = Dpvs(devices, version=self._version, hugepages=max(0, self._reserved - POOLS), ipc_file=self._ipc, names=names)
             machine.node.dpvs = self.dpvs
-            self._process = machine.processes.spawn(COMMAND.format(ipc=self._ipc, name=machine.hostname))
+            self._process = machine.processes.spawn(self._command())
             self._process.on_signal.append(self.kill)
             machine.files.write(PID_FILE, f"{self._process.pid}\n")
             machine.files.write(self._ipc, b"", mode=0o755)
-            machine.files.write("/var/log/dpvs.log", "".join(f"{line}\n" for line in self.dpvs.log))
+            printed = start_log(decode(machine.files.read(CONF)) if machine.files.find(CONF) else "")
+            machine.files.write(LOG, "".join(f"{line}\n" for line in [*printed, *self.dpvs.log]))
         return True
 
     def kill(self, number: int) -> None:
         """SIGKILL leaves the socket and the pid file; SIGTERM cleans up; SIGHUP only reads the configuration again."""
         machine = self._machine
         with machine.network.lock:
-            if self._process is None or number == 1:
+            if self._process is None:
+                return
+            if number == 1:
+                machine.files.write(LOG, decode(machine.files.read(LOG)) + "".join(f"{line}\n" for line in self._reload()))
                 return
             self.dpvs.stop(killed=number == 9)
             machine.processes.remove(self._process)
@@ -86,11 +99,31 @@ class DpvsHost:
                     if machine.files.find(path) is not None:
                         machine.files.remove(path)
 
+    def _reload(self) -> list[str]:
+        """dpvs.conf is read again; what that prints, but for the values."""
+        files = self._machine.files
+        if files.find(CONF) is None:
+            return ["CFG_FILE: Got signal SIGHUP."]
+        load, *rest = start_log(decode(files.read(CONF)))
+        return [
+            "CFG_FILE: Got signal SIGHUP.",
+            f"CFG_FILE: Opening configuration file '{CONF}'.",
+            load,
+            *(line for line in rest if "not supported" in line),
+        ]
+
     def hugepages(self) -> tuple[int, int]:
         """(total, free) pages of the host. After a kill the pages stay taken, as real ones do without --huge-unlink."""
         if self.dpvs.socket == "missing":
-            return HUGEPAGES, HUGEPAGES
-        return HUGEPAGES, self.dpvs.hugepages.free if self.dpvs.hugepages.free is not None else HUGEPAGES - POOLS
+            return self._reserved, self._reserved
+        return self._reserved, self.dpvs.hugepages.free if self.dpvs.hugepages.free is not None else self._reserved - POOLS
+
+    def reserve(self, pages: int) -> None:
+        """Another number of pages; those that are in use stay."""
+        total, free = self.hugepages()
+        self._reserved = max(pages, total - free)
+        if self.dpvs.hugepages.free is not None:
+            self.dpvs.hugepages.free += self._reserved - total
 
     # ---- the tools
 

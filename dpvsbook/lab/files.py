@@ -28,7 +28,7 @@ class Node:
 
     def __init__(self, mode: int, uid: int = 0, gid: int = 0) -> None:
         self.permissions, self.uid, self.gid = mode, uid, gid
-        self.modified = time.time()
+        self.modified = self.accessed = time.time()
         self.links = 1
 
     @property
@@ -247,6 +247,8 @@ class FileSystem:
             raise failure(errno.EISDIR)
         if not node.allows(uid, 4):
             raise failure(errno.EACCES)
+        if node.accessed <= node.modified:  # as with relatime
+            node.accessed = time.time()
         return node.read()
 
     def open_read(self, path: str, cwd: str = "/", *, uid: int = 0) -> Stream:

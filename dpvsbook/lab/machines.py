@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dpvsbook.lab import iproute, probes, web
+from dpvsbook.lab import hardware, iproute, probes, web
 from dpvsbook.lab.dpvs_host import DpvsHost
 from dpvsbook.lab.faults import FaultError, Faults
 from dpvsbook.lab.files import Directory, Program, Virtual, empty_system
@@ -59,9 +59,11 @@ class Machine:
         self._set_up_files()
         self._plug_in()
         self._dpvs: DpvsHost | None = None
+        self._reserved = 0
         if spec.role == "director":
             self._dpvs = DpvsHost(self, version)
             self.programs.update(self._dpvs.programs)
+        self.programs.update(hardware.equip(self))
         for name in self.programs:
             self.install(f"/usr/{'sbin' if name in SBIN else 'bin'}/{name}", name)
         for name in ("sh", "cat", "ls"):
@@ -78,14 +80,15 @@ class Machine:
             if uid:
                 self.files.make_folders(home)
                 self.files.node(home).uid = self.files.node(home).gid = uid
-        memory = lambda: f"MemTotal:       {self._pages()[0] * 2048 + 8388608} kB\nMemFree:         8388608 kB\n{self._hugepages()}"  # noqa: E731
-        self._virtual("/proc/meminfo", Virtual(memory))
-        self._virtual("/proc/loadavg", Virtual(lambda: "0.00 0.00 0.00 1/100 1\n"))
+        memory = lambda: f"MemTotal:       {self.pages()[0] * 2048 + 8388608} kB\nMemFree:         8388608 kB\n{self._hugepages()}"  # noqa: E731
+        self.virtual("/proc/meminfo", Virtual(memory))
+        self.virtual("/proc/loadavg", Virtual(lambda: "0.00 0.00 0.00 1/100 1\n"))
         for name in list(self.node.kernel.sysctls):
             read = partial(self._sysctl, name)
-            self._virtual(f"/proc/sys/{name.replace('.', '/')}", Virtual(read, partial(self._set_sysctl, name)))
+            self.virtual(f"/proc/sys/{name.replace('.', '/')}", Virtual(read, partial(self._set_sysctl, name)))
 
-    def _virtual(self, path: str, node: FileNode) -> None:
+    def virtual(self, path: str, node: FileNode) -> None:
+        """Puts a node there, with the folders on the way."""
         self.files.make_folders(posixpath.dirname(path))
         self.files.put(path, node)
 
@@ -97,11 +100,19 @@ class Machine:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         self.node.kernel.sysctls[name] = value.strip()
 
-    def _pages(self) -> tuple[int, int]:
-        return self._dpvs.hugepages() if self._dpvs is not None else (0, 0)
+    def pages(self) -> tuple[int, int]:
+        """(total, free) huge pages."""
+        return self._dpvs.hugepages() if self._dpvs is not None else (self._reserved, self._reserved)
+
+    def reserve(self, pages: int) -> None:
+        """Huge pages from now on; those in use stay."""
+        if self._dpvs is not None:
+            self._dpvs.reserve(pages)
+        else:
+            self._reserved = pages
 
     def _hugepages(self) -> str:
-        total, free = self._pages()
+        total, free = self.pages()
         counts = f"HugePages_Total: {total:>7}\nHugePages_Free:  {free:>7}\nHugePages_Rsvd:        0\nHugePages_Surp:        0\n"
         return f"{counts}Hugepagesize:       2048 kB\n"
 

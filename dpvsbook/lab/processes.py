@@ -82,17 +82,28 @@ class ProcessTable:
         self._lock = threading.Lock()
         self._next = 500
         self._processes = {1: Process(1, 0, "/sbin/init", 0)}
+        self._told: list[tuple[Callable[[Process], None], Callable[[Process], None]]] = []
+
+    def watch(self, appears: Callable[[Process], None], vanishes: Callable[[Process], None]) -> None:
+        """Called with each process from now on, and with those that are there."""
+        self._told.append((appears, vanishes))
+        for process in self.all():
+            appears(process)
 
     def spawn(self, command: str, *, parent: int = 1, uid: int = 0) -> Process:
         with self._lock:
             process = Process(self._next, parent, command, uid)
             self._next += 1
             self._processes[process.pid] = process
-            return process
+        for appears, _ in self._told:
+            appears(process)
+        return process
 
     def remove(self, process: Process) -> None:
         with self._lock:
             self._processes.pop(process.pid, None)
+        for _, vanishes in self._told:
+            vanishes(process)
 
     def get(self, pid: int) -> Process | None:
         return self._processes.get(pid)

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One interface of a host, or one device of a director; `kni` names the kernel interface beside a device."""
+    """One interface of a host, or one device of a director; `kni`: the kernel interface beside a device, `pci`: its place on the bus."""
 
     name: str
     network: str
     addresses: tuple[str, ...] = ()
     mtu: int = 1500
     kni: str = ""
+    pci: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def of(params: Params) -> Topology:
     hosts = []
     for director in params.directors:
         ports = tuple(
-            Port(device.name, device.network, mtu=getattr(device, "mtu", None) or 1500, kni=getattr(device, "kni", None) or "")
+            Port(device.name, device.network, mtu=device.mtu or 1500, kni=device.kni or "", pci=device.pci or "")
             for device in director.devices
         )
         hosts.append(

@@ -199,15 +199,24 @@ def ln(call: Call) -> int:
 
 
 def touch(call: Call) -> int:
-    _, paths = options(call, "c")
+    """-c, -a, -m, and -d YYYY-MM-DD."""
+    found, paths = options(call, "camd:")
+    try:
+        when = time.mktime(time.strptime(found["-d"], "%Y-%m-%d")) if "-d" in found else time.time()
+    except ValueError:
+        raise UsageError(f"invalid date format '{found['-d']}'") from None
     status = 0
     for path in paths:
         try:
             node = call.system.files.find(path, call.cwd)
             if node is None:
-                call.system.files.open_write(path, call.cwd, uid=call.uid, append=True)
-            else:
-                node.modified = time.time()
+                if "-c" not in found:
+                    call.system.files.open_write(path, call.cwd, uid=call.uid, append=True)
+                continue
+            if "-m" not in found or "-a" in found:
+                node.accessed = when
+            if "-a" not in found or "-m" in found:
+                node.modified = when
         except OSError as error:
             status = call.fail(f"cannot touch '{path}': {reason(error)}")
     return status
@@ -338,6 +347,7 @@ def stat(call: Call) -> int:
             "G": _owner(call, node.gid),
             "n": path,
             "F": kind,
+            "X": str(int(node.accessed)),
             "Y": str(int(node.modified)),
             "f": f"{node.mode:x}",
             "h": str(node.links),

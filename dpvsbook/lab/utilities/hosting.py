@@ -240,11 +240,6 @@ def which(call: Call) -> int:
     return status
 
 
-def nproc(call: Call) -> int:
-    call.out("2\n")
-    return 0
-
-
 def _nothing(_: Call) -> int:
     """sync: the lab's files are in memory."""
     return 0
@@ -267,7 +262,6 @@ TOOLS = {
     "dash": sh,
     "bash": sh,
     "which": which,
-    "nproc": nproc,
     "sync": _nothing,
     **dict.fromkeys(("echo", "true", "false", "test", "[", "kill", "pwd"), _as_builtin),
 }
