@@ -109,7 +109,7 @@ def _in_the_way(state: StartState, how: How) -> list[tuple[str, str]]:
             found.append(
                 (
                     f"another dpvs (pid {other.pid}, {other.ipc}) has the DPDK prefix {prefix}",
-                    "Give this one's dpvs a --file-prefix of its own (`start.arguments`), name the other's `ipc` if it is this one, or end it.",
+                    "Give this dpvs a --file-prefix of its own (`start.arguments`), name the other's `ipc` if it is this one, or end it.",
                 )
             )
         elif str(other.pid) == state.pid_file and not same(other.ipc, state.place.ipc):

@@ -23,11 +23,13 @@ from dpvsbook.errors import HostError, NotConverged, ParamsError, PlanError
 from dpvsbook.hosts import Command, Host, Result, Shell, Target, put
 from dpvsbook.plan import Argv, Plan
 from dpvsbook.records import Record
+from dpvsbook.site import Site
 from dpvsbook.starting import kni as kni_plans
 from dpvsbook.starting import look, plans
 from dpvsbook.starting.place import Place
 from dpvsbook.starting.plans import ACTIONS, ProcessPlan
-from dpvsbook.steps.process.running import carry_out, foretold, kept, rows, settle, what_is_lost
+from dpvsbook.steps.process import kept
+from dpvsbook.steps.process.running import carry_out, foretold, rows, settle
 from dpvsbook.steps.process.session import STATE, TITLES, Start, beyond, bind, note_plans, perform
 from dpvsbook.steps.process.views import PlanView
 from dpvsbook.steps.setup.restore import EMPTY
@@ -74,7 +76,7 @@ def dpvs(hosts: Start) -> PlanView:
         found = {name: plan(name) for name in hosts.hosts}
         problems = [(name, *problem) for name, one in found.items() for problem in one.problems]
         problems += [(name, text, fix) for name in hosts.hosts for text, fix in foretold(hosts, name, found[name])]
-        lost = what_is_lost(hosts, found)
+        lost = kept.what_is_lost(hosts, found)
         notes = [f"{name}: {note}" for name, one in found.items() for note in one.notes] + lost
         for name, text, fix in problems:
             hosts.check(f"{name}: dpvs", False, f"{text}. {fix}")
@@ -161,7 +163,7 @@ def state(hosts: Start) -> StepView | PlanView:
         hosts.everywhere(lambda name: hosts.book.look(hosts.book.sites[name]), running)
     view = hosts.book.perform(STATE)
     with journalled(hosts.record):
-        kept(hosts)
+        kept.put_back(hosts)
     return view
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from dpvsbook import restarts
-from dpvsbook.site import Site
 from dpvsbook.conf.lines import EXITS
 from dpvsbook.conf.validate import validate
 from dpvsbook.errors import HostError, NotConverged
-from dpvsbook.plan import Plan, Step
-from dpvsbook.starting import history, launch, plans
+from dpvsbook.plan import Plan
 from dpvsbook.starting import kni as kni_plans
+from dpvsbook.starting import launch, plans
 from dpvsbook.starting.failures import Failure, complaints
 from dpvsbook.starting.place import Place
 from dpvsbook.starting.plans import ProcessPlan
-from dpvsbook.steps.process.session import STATE, Start
+from dpvsbook.steps.process.session import Start
 from dpvsbook.steps.setup import command as setup_command
 
 
@@ -37,29 +33,6 @@ def foretold(hosts: Start, name: str, found: ProcessPlan) -> list[tuple[str, str
         for f in findings
         if f.severity == "error" and EXITS in f.silently
     ]
-
-
-def what_is_lost(hosts: Start, found: Mapping[str, ProcessPlan]) -> list[str]:
-    """What ending a dpvs loses, in words, and what of it the params don't have: said before, and kept in the record."""
-    told = []
-    for name, one in found.items():
-        state = hosts.states[name]
-        if state.own is None or hosts.action == "start" or not one.plan.changes:
-            continue
-        if state.links is None:
-            told.append(f"{name}: its tools don't reach it, so it can't be said what is lost with pid {state.own.pid}")
-            continue
-        site = hosts.book.sites[name]
-        hosts.book.look(site)
-        word = "Lost" if hosts.mode == "apply" else "This loses"
-        told.append(f"{name}: {word} with pid {state.own.pid}: {plans.held(site.state)}")
-        found_extras = plans.extras(STATE.kinds, hosts.params, site.director, site.state)
-        hosts.extras[name] = found_extras
-        if found_extras:
-            names = ", ".join(f"{item['kind']} {item['key']}" for item in found_extras[:10]) + (" …" if len(found_extras) > 10 else "")
-            after = "put back (keep)" if hosts.keep else "not put back: keep = True does that, from this run's record"
-            told.append(f"{name}: not in the params: {names}: {after}")
-    return told
 
 
 def carry_out(hosts: Start, name: str, plan: Plan, started: float) -> None:
@@ -116,34 +89,6 @@ def settle(hosts: Start, name: str) -> None:
         launch.wait_ready(hosts.hosts[name], state.place, hosts.devices(name), launch.Started(0, state.has_unit, state.since(state.own)))
         hosts.observe(name)
         _note_running(hosts, name)
-
-
-def kept(hosts: Start) -> None:
-    """What ran beside the params: put back with `keep`, else named. It may have been saved by an earlier run that broke off."""
-    for name, site in hosts.book.sites.items():
-        extras: Sequence[history.Extra] = hosts.extras.get(name, ())
-        if not extras:
-            _, extras = history.saved(hosts.record, name, hosts.hosts[name].host_key)
-        if not extras:
-            continue
-
-        def towards(state: Any, site: Site = site, extras: Sequence[history.Extra] = extras) -> Plan:
-            return plans.put_back(STATE.kinds, hosts.params, site.director, state, extras)
-
-        plan = towards(site.state)
-        if not plan:
-            continue
-        names = ", ".join(f"{change.kind} {change.key}" for change in plan.changes[:10])
-        if not hosts.keep:
-            hosts.said.append(f"{name}: not put back, because the params don't have it: {names} (keep = True does)")
-            continue
-        hosts.note_plan("kept", "What ran beside the params", plan)
-        if hosts.mode == "preview":
-            hosts.pending += len(plan.changes)
-            continue
-        hosts.book.apply(site, Step("kept", "What ran beside the params", STATE.kinds), plan, towards=towards)
-        hosts.changed += len(plan.changes)
-        hosts.record.event("kept", director=name, extras=[dict(item) for item in extras])
 
 
 def rows(hosts: Start, name: str) -> list[tuple[str, bool, str]]:
