@@ -149,11 +149,15 @@ def run(
 def _this_machine(files: list[Path]) -> AbstractContextManager[Path]:
     """An ssh_config in which the params' director is this machine."""
     from dpvsbook import params
+    from dpvsbook.errors import ParamsError
     from dpvsbook.lab.here import here
 
     names = [director.name for file in files for director in params.load(file).directors]
     if len(names) != 1:
-        raise typer.BadParameter(f"--here makes one director of this machine, and the params have {len(names)}: {', '.join(names)}")
+        raise ParamsError(
+            f"--here makes this machine the one director, and the params have {len(names)}: {', '.join(names)}",
+            remedy="Copy params/build.yaml, or reach them over SSH, without --here.",
+        )
     return here(names[0])
 
 

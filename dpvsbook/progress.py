@@ -23,6 +23,7 @@ class Progress:
     def __init__(self, *, several: bool = False) -> None:
         self.several = several
         self._status: Status | None = None
+        self._tenths: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
@@ -49,8 +50,23 @@ class Progress:
             self._line(f"{prefix}  ✗ {event['name']}: {event['detail']}")
         elif kind in ("error", "lost"):
             self._line(f"{prefix}  ✗ {event.get('message') or 'the connection was cut while changes were sent'}")
+        elif kind == "progress":
+            self._progress(prefix, event)
         elif kind == "cell" and self._status is not None:
             self._status.update(f"{prefix}{event.get('id', '')}")
+
+    def _progress(self, prefix: str, event: Mapping[str, Any]) -> None:
+        """How far a long stage is, by its own counter. Into a file or a pipe goes a line for each tenth, not one for each look."""
+        name = f"{prefix}{event['director']}: {event['stage']}"
+        done, total = event["count"] or (0, 0)
+        share = f" {done}/{total} ({100 * done // total} %)" if total else ""
+        if self._status is not None:
+            from rich.text import Text
+
+            self._status.update(Text(f"{name}{share or ' ' + str(event.get('last', ''))[:80]}"))  # a Text: [33/654] is no markup
+        elif total and (tenth := 10 * done // total) != self._tenths.get(name):
+            self._tenths[name] = tenth
+            self._line(f"  {name}{share}")
 
     def verdict(self, run: Run) -> None:
         """How a run ended, and where its record and its report are."""

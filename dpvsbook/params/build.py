@@ -18,6 +18,9 @@ DPDK_OF: Final[dict[Line, str]] = {"1.10": "24.11", "1.9": "20.11", "1.8": "18.1
 
 PAIRS: Final = "DPVS 1.10 goes with DPDK 24.11, 1.9 with 20.11, 1.8 with 18.11"
 
+PREFIX: Final = "/opt/dpvsbook"
+"""Where releases go, side by side, when the params don't say otherwise."""
+
 _SCHEMES = ("https://", "http://", "ssh://", "git://", "file:///")
 
 
@@ -137,7 +140,7 @@ class Source(Model):
     version: Line | None = None
     drivers: Drivers = ()
     config: dict[Switch, Value] = Field(default_factory=dict)
-    prefix: AbsolutePath = "/opt/dpvsbook"
+    prefix: AbsolutePath = PREFIX
     kmods: bool = False
     jobs: Annotated[int, Field(ge=1, le=1024)] | None = None
     current: bool = True

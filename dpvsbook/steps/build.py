@@ -39,7 +39,7 @@ from dpvsbook.views import ChecksView, VerdictView
 
 T = TypeVar("T")
 MODES = ("preview", "apply")
-TOLD_EVERY = 15.0
+TOLD_EVERY = 5.0
 """Seconds between two lines of the journal about one stage's progress."""
 
 

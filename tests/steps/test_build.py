@@ -24,11 +24,14 @@ from dpvsbook.building.watch import BuildFailed
 from dpvsbook.errors import ParamsError, PlanError
 from dpvsbook.hosts import wire
 from dpvsbook.params.build import Origin, Source
+from dpvsbook.progress import Progress
 from dpvsbook.steps import build as steps
 from tests.hosts.conftest import Sshd, _sshd, sshd, wait_for  # noqa: F401 - fixtures
 from tests.steps import build_site
 from tests.steps.build_site import Site
 
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "build.ipynb"
+PARAMS = Path(__file__).parents[2] / "params"
 LOGS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "build_logs.json").read_text())
 GIT = Source(dpvs=Origin(git="https://example.org/dpvs.git", ref="v1.10.2"), dpdk=Origin(git="https://example.org/dpdk.git", ref="v24.11"))
 NAMED = GIT.model_copy(update={"drivers": ("net/tap", "net/mlx5")})
@@ -690,3 +693,49 @@ def test_undo_says_how_to_go_back(cluster: Path) -> None:
     with pytest.raises(ParamsError) as caught:
         steps.open(cluster, "undo")
     assert "former `source`" in caught.value.remedy
+
+
+# -- the notebook, as it is typed
+
+
+def typed(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "dpvsbook", "run", str(NOTEBOOK), *map(str, words), "--outputs", str(folder / "outputs")]
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def here_params(folder: Path, prefix: Path) -> Path:
+    """params/build.yaml as shipped, with the sources set as its comment says."""
+    text = (PARAMS / "build.yaml").read_text()
+    for name in ("dpvs", "dpdk"):
+        assert f"/usr/src/{name}" in text
+        text = text.replace(f"/usr/src/{name}", f"{folder}/{name}")
+    assert "prefix: /opt/dpvsbook " in text
+    text = text.replace("prefix: /opt/dpvsbook ", f"prefix: {prefix} ").replace("localhost ", "localhost\n    ssh: {sudo: false} ", 1)
+    (folder / "params").mkdir()
+    (folder / "params/build.yaml").write_text(text)
+    return folder / "params/build.yaml"
+
+
+@pytest.mark.skipif(not shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin"), reason="no OpenSSH server on this machine")
+def test_the_notebook_here_with_a_source_that_is_none(site: Site) -> None:
+    shutil.rmtree(site.folder / "dpvs")
+    ended = typed(site.folder, here_params(site.folder, site.folder / "prefix"), "--here")
+    assert ended.returncode == 3, ended.stdout + ended.stderr
+    assert f"localhost: DPVS: there is no {site.folder}/dpvs" in ended.stdout
+    assert "localhost: DPDK: " not in ended.stdout
+    assert not (site.folder / "prefix").exists()
+
+
+def test_here_is_one_director(site: Site) -> None:
+    ended = typed(site.folder, PARAMS / "fnat-ospf.yaml", "--here")
+    assert ended.returncode == 4
+    assert "the params have 3: lb1, lb2, lb3" in ended.stderr + ended.stdout
+
+
+def test_how_far_it_is_goes_into_a_log_by_tenths(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress() as progress:
+        for done in (0, 5, 70, 95, 101, 199):
+            progress.event("x", {"kind": "progress", "director": "lb1", "stage": "dpdk-build", "count": [done, 1000], "last": ""})
+        progress.event("x", {"kind": "progress", "director": "lb1", "stage": "dpvs-build", "count": None, "last": "cc [x.o]"})
+    told = ["  lb1: dpdk-build 0/1000 (0 %)", "  lb1: dpdk-build 101/1000 (10 %)"]
+    assert capsys.readouterr().out.splitlines() == told

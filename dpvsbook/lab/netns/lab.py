@@ -59,7 +59,8 @@ class NetnsLab:
 
     @classmethod
     def up(cls, params_file: Path, state: Path = Path(".lab"), dpvs: Path | None = None, *, cpus: Cpus = "auto") -> NetnsLab:
-        """Make the lab of a params file. `dpvs`: the folder with dpvs, dpip and ipvsadm; env DPVSBOOK_DPVS where it isn't given.
+        """Make the lab of a params file. `dpvs`: the folder with dpvs, dpip and ipvsadm; where it isn't given, env DPVSBOOK_DPVS, then
+        what `build` installed on this machine.
         `cpus`: "shared" keeps each DPVS on one CPU (slow lists, see machine.cpus_for); env DPVSBOOK_LAB_CPUS=shared does it too.
 
         Errors: ParamsError; LabError (not root, no DPVS, too little memory, a name clash, DPVS ended: with the end of its log).
@@ -75,8 +76,8 @@ class NetnsLab:
             cpus = "shared"
         begun = time.monotonic()
         made = plan.make(wanted)
-        folder = dpvs or (Path(os.environ["DPVSBOOK_DPVS"]) if os.environ.get("DPVSBOOK_DPVS") else None)
-        folder = folder.resolve() if folder else None
+        folder = dpvs or machine.built()
+        folder = folder.resolve() if folder else None  # `current` may move while the lab is up
         machine.check(made, folder)
         state = state.resolve()
         state.mkdir(parents=True, exist_ok=True)

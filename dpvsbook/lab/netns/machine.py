@@ -14,6 +14,7 @@ from typing import Literal
 
 from dpvsbook.errors import DpvsbookError
 from dpvsbook.lab.netns.plan import PAGE_MB, LabPlan
+from dpvsbook.params.build import PREFIX
 
 PACKAGES = {
     "ip": "iproute2",
@@ -25,6 +26,7 @@ PACKAGES = {
 }
 Cpus = Literal["auto", "shared"]
 NR_HUGEPAGES = Path("/proc/sys/vm/nr_hugepages")
+BUILT = Path(PREFIX, "current", "bin")
 BINARIES = ("dpvs", "dpip", "ipvsadm")
 ROOM_MB = 512  # memory that must stay for everything else
 
@@ -60,8 +62,18 @@ def check(plan: LabPlan, folder: Path | None) -> None:
         _check_dpvs(folder)
 
 
+def built() -> Path | None:
+    """The folder of DPVS's bin files: env DPVSBOOK_DPVS, or where the runbook `build` puts it. None where there is none."""
+    if named := os.environ.get("DPVSBOOK_DPVS"):
+        return Path(named)
+    return BUILT if (BUILT / "dpvs").exists() else None
+
+
 def _check_dpvs(folder: Path | None) -> None:
-    build = "Build DPVS first (docs/real-lab.md), then name the folder that has its bin files: --dpvs FOLDER, or DPVSBOOK_DPVS."
+    build = (
+        "Build it: `dpvsbook run notebooks/build.ipynb params/build.yaml --apply --here` (docs/real-lab.md). Where it is built already,"
+        " name the folder of its bin files: --dpvs FOLDER, or DPVSBOOK_DPVS."
+    )
     if folder is None:
         raise LabError("the netns lab runs real DPVS, and no built one was named", remedy=build)
     if not folder.is_dir():
