@@ -30,22 +30,10 @@ from dpvsbook.steps.setup.pages import plan_pages
 from dpvsbook.steps.setup.units import unit_files
 from dpvsbook.steps.setup.wanted import wanted_conf
 from tests.conf.made import small
+from tests.steps.setup_site import HOST, A, B
 
 if TYPE_CHECKING:
     from dpvsbook.lab.emulated import Lab
-
-A, B = "0000:06:00.0", "0000:06:00.1"
-HOST = SetupState(
-    pages=(Pages(0, 2048, 0, 0), Pages(1, 2048, 4096, 4096), Pages(0, 1048576, 0, 0)),
-    nics={"eth0": "0000:03:00.0", "eth2": A, "eth3": B},
-    slots={"0000:03:00.0": Slot("0000:03:00.0", "igb", 0), A: Slot(A, "ixgbe", 0), B: Slot(B, "ixgbe", 0)},
-    defaults=("eth0",),
-    ssh=("eth0",),
-    cpus=8,
-    modules=frozenset(),
-    tools=frozenset({"driverctl", "systemctl", "modprobe"}),
-)
-"""A host with nothing done yet: a management NIC, and the two ports of the params."""
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +240,7 @@ def test_a_refusal_stops_an_apply_before_anything_is_sent(fresh_lab: Lab, params
     wrong.write_text(params_file.read_text().replace("0000:06:00.", "0000:f9:00."))
     hosts = open_hosts(wrong, "apply", ssh_config=fresh_lab.ssh_config, outputs=tmp_path / "outputs")
     before = hosts.hosts["lb1"].round_trips
-    with pytest.raises(PlanError, match="0000:f9:00.0 is no network device of this host"):
+    with pytest.raises(PlanError, match=r"0000:f9:00\.0 is no network device of this host"):
         configure.nics(hosts)
     assert hosts.hosts["lb1"].round_trips == before
     assert hosts.finish().badge == "failed"
