@@ -234,6 +234,49 @@ def test_a_restore_that_does_not_work_says_what_is_missing(lab: NetnsLab, opened
     assert lab.exec("lb1", ["sh /etc/dpvsbook/restore.sh"]).exit == 0
 
 
+MORE = """
+  - name: options
+    vip: 10.0.0.100
+    network: wan
+    port: 8080
+    scheduler: wrr
+    persistent: 60
+    netmask: 255.255.255.0
+    synproxy: true
+    conn_timeout: 100
+    proxy_protocol: v2
+    expire_quiescent: true
+    real_servers: [{host: rs1, port: 8080, weight: 5, upper: 100, lower: 50}]
+  - name: hash
+    vip: 10.0.0.101
+    network: wan
+    port: 443
+    scheduler: conhash
+    hash_target: sip
+    real_servers: [{host: rs2, port: 443, weight: 0}]
+  - name: dns
+    vip: 10.0.0.101
+    network: wan
+    port: 53
+    protocol: udp
+    scheduler: wlc
+    real_servers: [{host: rs2, port: 53, weight: 3}]
+"""
+
+
+def test_a_restore_of_services_with_options(lab: NetnsLab, params_file: Path, tmp_path: Path):
+    """Every option that the params have is put back, read back, and leaves the main notebook nothing to do."""
+    path = own(params_file, tmp_path)
+    path.write_text(path.read_text().replace("\nchecks:", f"{MORE}\nchecks:", 1))
+    hosts = open_hosts(path, "apply", ssh_config=lab.ssh_config, outputs=tmp_path / "outputs")
+    configure.restore(hosts)
+    hosts.finish()
+    restart(lab)
+    ended = lab.exec("lb1", ["sh /etc/dpvsbook/restore.sh"], timeout=60)
+    assert ended.exit == 0, ended.stderr
+    assert left(lab, path) == 0
+
+
 def test_a_restore_without_dpvs_fails(lab: NetnsLab):
     """It waits for the links no longer than is told, and sends nothing."""
     shortened = "sed 's/-le 90/-le 1/' /etc/dpvsbook/restore.sh | DPVS_IPC_FILE=/none sed 's#/var/run/dpvs.ipc#/none#' | sh"

@@ -246,6 +246,28 @@ def test_a_refusal_stops_an_apply_before_anything_is_sent(fresh_lab: Lab, params
     assert hosts.finish().badge == "failed"
 
 
+def test_undo_puts_every_file_back(fresh_lab: Lab, params_file: Path, tmp_path: Path):
+    """As it was, mode and all; a file that was not there is gone; a second undo has nothing left to take back."""
+    before = write(small(2, global_defs__kni=False, sa_pool__flow_enable=False))
+    write_there(fresh_lab, "/etc/dpvs.conf", before)
+    fresh_lab.exec("lb1", ["chmod", "600", "/etc/dpvs.conf"])
+
+    def run(mode: str) -> str:
+        hosts = open_hosts(params_file, mode, ssh_config=fresh_lab.ssh_config, outputs=tmp_path / "outputs")
+        configure.conf(hosts)
+        configure.restore(hosts)
+        return hosts.finish().badge
+
+    assert run("apply") == "converged"
+    assert fresh_lab.exec("lb1", ["test", "-x", "/etc/dpvsbook/restore.sh"]).exit == 0
+    assert run("undo") == "converged"
+    assert fresh_lab.exec("lb1", ["cat", "/etc/dpvs.conf"]).stdout == before
+    assert fresh_lab.exec("lb1", ["stat", "-c", "%a", "/etc/dpvs.conf"]).stdout == "600\n"
+    assert fresh_lab.exec("lb1", ["test", "-e", "/etc/dpvsbook/restore.sh"]).exit == 1
+    with pytest.raises(PlanError, match="no applied run of `configure` to take back"):
+        run("undo")
+
+
 def test_modes(fresh_lab: Lab, params_file: Path, tmp_path: Path):
     with pytest.raises(ParamsError, match="is not one of preview, apply, undo"):
         open_hosts(params_file, "force", outputs=tmp_path / "outputs")
