@@ -236,6 +236,7 @@ def test_systemd_is_told_only_where_it_runs(params: Params):
 
     assert kinds() == ["file"] * 4 + ["units"]
     assert kinds(systemd=None) == ["file"] * 4
+    assert kinds(systemd=None, tools=frozenset()) == []
     texts = dict(unit_files(params.directors[0], wanted_conf(params.directors[0], HOST), HOST))
     files = {path: File(text, 0o644) for path, text in texts.items()}
     assert kinds(files=files) == []

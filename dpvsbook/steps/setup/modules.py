@@ -18,7 +18,7 @@ def plan_modules(params: Params, director: Director, state: SetupState) -> HostP
     changes = [
         HostChange("module", name, {"loaded": False}, {"loaded": True}, f"{name} is not loaded")
         for name in wanted
-        if name.replace("-", "_") not in state.modules
+        if name.replace("-", "_") not in state.modules and not any(slot.driver == name for slot in state.slots.values())
     ]
     if changes and "modprobe" not in state.tools:
         told = "Load them on the host that this one runs on, or write <init> kni off."

@@ -6,7 +6,7 @@ import shlex
 
 from dpvsbook.conf.model import Conf
 from dpvsbook.facts.setup import SetupState
-from dpvsbook.hostplan import HostChange, HostPlan, Refusal
+from dpvsbook.hostplan import HostChange, HostPlan
 from dpvsbook.params import Director, Params
 from dpvsbook.steps.setup.command import IPC, command_line, folder
 from dpvsbook.steps.setup.common import UNITS, file_change, restore_path, unit_name
@@ -18,8 +18,8 @@ HEAD = "# Written by dpvsbook."
 def plan_units(params: Params, director: Director, state: SetupState) -> HostPlan:  # noqa: ARG001
     """The units and the order of the others; a dpvs that ends takes the announcements with it."""
     if "systemctl" not in state.tools:
-        told = "Start dpvs, the restore, keepalived and the routing daemon in this order."
-        return HostPlan("units", director.name, refused=(Refusal("units", "the host has no systemd", told),))
+        told = "The host has no systemd: see to it that dpvs, the restore, keepalived and the routing daemon start in this order"
+        return HostPlan("units", director.name, notes=(told,))
     texts = unit_files(director, wanted_conf(director, state), state)
     changes = [change for path, text in texts for change in file_change(state, path, text, "order of the daemons")]
     if state.systemd == "stale" or (state.systemd and changes):
