@@ -22,6 +22,7 @@ LAYERS = (
     ("runs",),
     ("steps", "prepare"),
     ("book", "views", "restarts", "site"),
+    ("checks",),
     ("starting",),
     ("report",),
     ("plots",),
