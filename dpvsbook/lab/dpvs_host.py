@@ -8,16 +8,19 @@ from collections.abc import Callable, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from dpvsbook.lab import dpvs_start, hardware
 from dpvsbook.lab.dpvs import Device, Dpvs, dpip, ipvsadm
 from dpvsbook.lab.dpvs_log import start_log
+from dpvsbook.lab.files import Link, Regular
 from dpvsbook.lab.netns import conf
-from dpvsbook.lab.processes import Process
+from dpvsbook.lab.processes import Killed, Process
 from dpvsbook.lab.shell.streams import Stream, decode
 from dpvsbook.lab.shell.system import Call
 from dpvsbook.lab.utilities import Tool
 
 if TYPE_CHECKING:
     from dpvsbook.lab.machines import Machine
+    from dpvsbook.lab.topology import Port
 
 HUGEPAGES = 24576
 """2 MB pages of a director in the lab: 48 GB, enough for about 1,100 LIPs."""
@@ -29,8 +32,6 @@ PID_FILE = "/var/run/dpvs.pid"
 CONF, LOG = "/etc/dpvs.conf", "/var/log/dpvs.log"
 COMMAND = "/usr/sbin/dpvs -c /etc/dpvs.conf -p /var/run/dpvs.pid -x {ipc} -- -l 0-1 {ports} --file-prefix={name}"
 
-HELP = "\nUsage: dpvs [-v] [-h] [-c CONF] [-p PID-FILE] [-x IPC-FILE] -- EAL-OPTIONS\n"
-
 Main = Callable[[Dpvs | None, list[str], str, Callable[[str], None], Callable[[str], None], Mapping[str, str]], int]
 
 
@@ -41,6 +42,8 @@ class DpvsHost:
         self._machine, self._version = machine, version
         self._ipc = machine.spec.ipc or "/var/run/dpvs.ipc"
         self._process: Process | None = None
+        self._waiting: Process | None = None  # who started dpvs, and waits for its end
+        self._pools = POOLS
         self.programs: dict[str, Tool] = {"dpip": self._dpip, "ipvsadm": self._ipvsadm, "dpvs": self._daemon}
         self._reserved = HUGEPAGES
         machine.files.write(CONF, self._conf())
@@ -50,7 +53,7 @@ class DpvsHost:
         self.start()
 
     def _conf(self) -> str:
-        """The netns lab's. The emulated dpvs only prints of it what a start prints."""
+        """The netns lab's."""
         ports = self._machine.spec.ports
         made = tuple(conf.Port(port.name, port.kni or f"{port.name}.kni", port.mtu) for port in ports)
         return conf.dpvs_conf(made, log_file=LOG, kni=any(port.kni for port in ports))
@@ -65,25 +68,39 @@ class DpvsHost:
     # ---- the process
 
     def start(self) -> bool:
-        """A fresh dpvs with empty tables and its links up; False if one runs already."""
+        """The lab's own start: a fresh dpvs with empty tables and its links up, whatever dpvs.conf says. False if one runs already."""
         machine = self._machine
         with machine.network.lock:
             if self._process is not None:
                 return False
-            devices = [Device(port.name, machine.node.macs[port.name], mtu=port.mtu) for port in machine.spec.ports]
-            names = {"localhost": "127.0.0.1", machine.hostname: "127.0.1.1"}
-            self.dpvs = Dpvs(devices, version=self._version, hugepages=max(0, self._reserved - POOLS), ipc_file=self._ipc, names=names)
-            machine.node.dpvs = self.dpvs
-            self._process = machine.processes.spawn(self._command())
-            self._process.on_signal.append(self.kill)
-            machine.files.write(PID_FILE, f"{self._process.pid}\n")
-            machine.files.write(self._ipc, b"", mode=0o755)
+            ports = [(port.name, port) for port in machine.spec.ports]
+            self._up(ports, self._command(), PID_FILE, self._ipc, POOLS)
             printed = start_log(decode(machine.files.read(CONF)) if machine.files.find(CONF) else "")
             machine.files.write(LOG, "".join(f"{line}\n" for line in [*printed, *self.dpvs.log]))
         return True
 
+    def _up(self, ports: list[tuple[str, Port]], command: str, pid_file: str, ipc: str, pages: int) -> Process:
+        """A dpvs that runs: its devices by the names that dpvs.conf has for them, its pid file and socket."""
+        machine = self._machine
+        for name, port in ports:  # what dpvs.conf calls otherwise is the same port
+            machine.node.ports[name], machine.node.macs[name] = port.network, machine.node.macs[port.name]
+        devices = [Device(name, machine.node.macs[port.name], mtu=port.mtu) for name, port in ports]
+        names = {"localhost": "127.0.0.1", machine.hostname: "127.0.1.1"}
+        self._pools = pages
+        self.dpvs = Dpvs(devices, version=self._version, hugepages=max(0, self._reserved - pages), ipc_file=ipc, names=names)
+        machine.node.dpvs = self.dpvs
+        self._process = machine.processes.spawn(command)
+        self._process.on_signal.append(self._signalled)
+        machine.files.write(pid_file, f"{self._process.pid}\n")
+        machine.files.write(ipc, b"", mode=0o755)
+        return self._process
+
+    def _signalled(self, number: int) -> None:
+        """dpvs handles SIGHUP alone: any other ends it, and its pid file and socket stay."""
+        self.kill(1 if number == 1 else 9)
+
     def kill(self, number: int) -> None:
-        """SIGKILL leaves the socket and the pid file; SIGTERM cleans up; SIGHUP only reads the configuration again."""
+        """9 leaves the socket and the pid file, 15 is a stop that cleans up behind it, 1 only reads the configuration again."""
         machine = self._machine
         with machine.network.lock:
             if self._process is None:
@@ -94,6 +111,10 @@ class DpvsHost:
             self.dpvs.stop(killed=number == 9)
             machine.processes.remove(self._process)
             self._process = None
+            waiting, self._waiting = self._waiting, None
+            if waiting is not None:
+                with waiting.changed:
+                    waiting.changed.notify_all()
             if number != 9:
                 for path in (PID_FILE, self._ipc):
                     if machine.files.find(path) is not None:
@@ -116,7 +137,7 @@ class DpvsHost:
         """(total, free) pages of the host. After a kill the pages stay taken, as real ones do without --huge-unlink."""
         if self.dpvs.socket == "missing":
             return self._reserved, self._reserved
-        return self._reserved, self.dpvs.hugepages.free if self.dpvs.hugepages.free is not None else self._reserved - POOLS
+        return self._reserved, self.dpvs.hugepages.free if self.dpvs.hugepages.free is not None else self._reserved - self._pools
 
     def reserve(self, pages: int) -> None:
         """Another number of pages; those that are in use stay."""
@@ -158,22 +179,71 @@ class DpvsHost:
         return self._answered(call, ipvsadm.main, call.stdin.read() if {"-R", "--restore"} & set(call.argv) else "")
 
     def _daemon(self, call: Call) -> int:
-        """`dpvs`: -v and -h, else it starts in the background as a daemon does."""
+        """`dpvs`: -v and -h, else it starts, and stays in the foreground until it is ended."""
         version = f"{self.dpvs.version.name}, build on {self.dpvs.version.built}"
         if {"-v", "--version"} & set(call.argv):
-            call.out(f"dpvs version: {version}\n")
+            call.err(f"dpvs version: {version}\n")
             return 0
         if {"-h", "--help"} & set(call.argv):
-            call.out(HELP)
+            call.out(dpvs_start.USAGE)
             return 0
         if call.uid:
             return call.fail("must be root")
-        if not self.start():
-            call.out("dpvs is already running\n")
-            return 1
-        call.out(f"DPVS: dpvs version: {version}\nDPVS: dpvs-conf-file: /etc/dpvs.conf\nDPVS: dpvs-pid-file: {PID_FILE}\n")
-        call.out(f"DPVS: dpvs-ipc-file: {self._ipc}\n")
-        return 0
+        with self._machine.network.lock:
+            begun = dpvs_start.begin(call.argv[1:], self._hardware())
+            process = self._begin(begun, " ".join(call.argv)) if begun.status is None else None
+            self._waiting = call.process if process is not None else self._waiting
+        call.err(begun.err)
+        call.out(begun.out)
+        self._write_log(begun.log_file, [*begun.log, *(self.dpvs.log if process is not None else ())])
+        if process is None:
+            return begun.status or 0
+        try:
+            call.process.wait_for(lambda: self._process is not process)
+        except Killed:
+            if self._process is process:
+                self.kill(9)
+            raise
+        return 137
+
+    def _begin(self, begun: dpvs_start.Started, command: str) -> Process:
+        spec = {port.name: port for port in self._machine.spec.ports}
+        ports = [(name, spec[nic.name]) for name, nic in begun.devices]
+        return self._up(ports, command, begun.paths["pid"], begun.paths["ipc"], begun.pages)
+
+    def _write_log(self, path: str, lines: list[str]) -> None:
+        """Behind what is there, as dpvs does."""
+        files = self._machine.files
+        if path and lines:
+            before = decode(files.read(path)) if files.find(path) is not None else ""
+            files.write(path, before + "".join(f"{line}\n" for line in lines))
+
+    def _hardware(self) -> dpvs_start.Hardware:
+        machine = self._machine
+        files = machine.files
+
+        def text(path: str) -> str | None:
+            return decode(files.read(path)) if isinstance(files.find(path), Regular) else None
+
+        def driver(pci: str) -> str:
+            link = files.find(f"/sys/bus/pci/devices/{pci}/driver", follow=False) if pci else None
+            return link.target.rpartition("/")[2] if isinstance(link, Link) else ""
+
+        nics = tuple(dpvs_start.Nic(p.name, p.pci, driver(p.pci), p.kni or f"{p.name}.kni") for p in machine.spec.ports)
+        nodes = [name for name in files.names("/sys/devices/system/node") if name.startswith("node")]
+        return dpvs_start.Hardware(
+            nics,
+            frozenset(machine.node.kernel.interfaces),
+            hardware.CPUS,
+            len(nodes),
+            self._reserved,
+            files.find("/dev/vhost-net") is not None,
+            self.dpvs.version.name,
+            self.dpvs.version.built,
+            text,
+            lambda pid: machine.processes.get(pid) is not None,
+            self._process is not None,
+        )
 
 
 def _no_permission(call: Call, rest: str, status: int) -> int:

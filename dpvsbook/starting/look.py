@@ -15,6 +15,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from dpvsbook.conf.logged import LOAD
 from dpvsbook.errors import ParseError
 from dpvsbook.facts import dpip_link
 from dpvsbook.facts.dpip_link import Link
@@ -23,9 +24,6 @@ from dpvsbook.starting.place import IPC, Place, same
 NM_FILE = "/etc/NetworkManager/conf.d/dpvsbook-kni.conf"
 DEFAULTS = ("/etc/default/dpvs", "/etc/sysconfig/dpvs")
 """Where a host says DPVS_ARGUMENTS of its own, for dpvs's command line after `--`; the params' `start.arguments` go before it."""
-
-BEGINNING = "CFG_FILE: load dpvs configuation file at"
-"""How a start, and a reload, begins in the log; spelt so."""
 
 TAIL = 60_000
 """Bytes of a log that are read: a start at log_level DEBUG prints about 20 kB."""
@@ -169,7 +167,7 @@ class StartState:
     @property
     def log_of_start(self) -> str:
         """What the log has since dpvs last read its dpvs.conf."""
-        return self.log[max(self.log.rfind(BEGINNING), 0) :]
+        return self.log[max(self.log.rfind(LOAD), 0) :]
 
     def since(self, process: Process) -> int:
         """When a process was started (s since 1970, by the host's clock)."""

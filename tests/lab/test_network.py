@@ -146,7 +146,8 @@ def test_a_killed_dpvs_is_silence_and_comes_back_empty(fnat: World) -> None:
     fnat.run("lb1", "kill -9 $(cat /var/run/dpvs.pid)")
     assert "Connection refused" in fnat.run("lb1", "ipvsadm -ln", status=2)
     assert fnat.saw(1) == {"28": 1}
-    fnat.run("lb1", "dpvs -c /etc/dpvs.conf")
+    fnat.run("lb1", "dpvs -c /etc/dpvs.conf -- --no-pci --vdev=net_null0 --vdev=net_null1 >/dev/null 2>&1 &")
+    fnat.run("lb1", "until dpip link show >/dev/null 2>&1; do sleep 0.01; done")
     assert "10.0.0.100" not in fnat.run("lb1", "ipvsadm -ln")
     assert "already running" in fnat.run("lb1", "dpvs", status=1)
 
