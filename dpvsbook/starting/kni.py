@@ -21,7 +21,7 @@ LENGTH = 15
 """Of an interface's name."""
 
 _LINK = re.compile(r"\d+: ([^:@ ]+)(?:@[^:]*)?: <([^>]*)>")
-_ADDRESS = re.compile(r"\d+: (\S+)\s+inet6? (\S+)")
+_ADDRESS = re.compile(r"\s+inet6? (\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +74,17 @@ def host(cidr: str) -> str:
 
 
 def interfaces(text: str) -> dict[str, Interface]:
-    """What `ip -o link show` and `ip -o addr show` printed. Raises ParseError for a line of neither."""
+    """What `ip addr show` printed. Raises ParseError for a line that begins no interface and belongs to none."""
     found: dict[str, Interface] = {}
+    name = ""
     for number, line in enumerate(text.splitlines(), start=1):
         if link := _LINK.match(line):
-            found[link[1]] = Interface("UP" in link[2].split(","))
+            name = link[1]
+            found[name] = Interface("UP" in link[2].split(","))
+        elif not name or not line.startswith(" "):
+            raise ParseError("ip addr", line, number)
         elif address := _ADDRESS.match(line):
-            before = found.get(address[1], Interface(up=False))
-            found[address[1]] = Interface(before.up, (*before.addresses, address[2]))
-        else:
-            raise ParseError("ip", line, number)
+            found[name] = Interface(found[name].up, (*found[name].addresses, address[1]))
     return found
 
 

@@ -62,7 +62,7 @@ show out "$out" @TAIL@
 for file in @DEFAULTS@; do show defaults "$file" 10000; done
 show nm @NM@ 10000
 [ -d /etc/NetworkManager ] && echo "nm yes"
-echo "kernel $({ ip -o link show; ip -o addr show; } 2>/dev/null | b64)"
+echo "kernel $(ip addr show 2>/dev/null | b64)"
 echo "routes $({ "$dpip" route show; "$dpip" -6 route show; } 2>/dev/null | b64)"
 """
 

@@ -133,7 +133,8 @@ def kni(hosts: Start) -> PlanView:
         made = {name: one for name, (one, _) in planned.items()}
         problems = [f"{name}: {text}" for name, (_, found) in planned.items() for text in found]
         for text in problems:
-            hosts.check(f"{text.partition(':')[0]}: KNI", False, text)
+            name, _, told = text.partition(": ")
+            hosts.check(f"{name}: KNI", False, told)
         return perform(hosts, "kni", title, made, apply, started, problems)
 
 
