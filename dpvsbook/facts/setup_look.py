@@ -81,7 +81,7 @@ def script(files: Iterable[str], dpvs: tuple[str, str, str] | None = None, units
         parts.append(
             f"""\
 pid=$(cat {pid_file} 2>/dev/null)
-if [ -n "$pid" ] && [ "$(cat /proc/"$pid"/comm 2>/dev/null)" = dpvs ]; then
+if [ -n "$pid" ] && [ "$(cat /proc/"$pid"/comm 2>/dev/null)" = dpvs ] && ! grep -q ' (dpvs) Z' /proc/"$pid"/stat; then
   newer=no; [ {conf} -nt {pid_file} ] && newer=yes
   echo "dpvs $pid $(cut -d ' ' -f 22 /proc/"$pid"/stat) $newer $(sha256sum <{conf} 2>/dev/null | cut -d ' ' -f 1)"
   [ -f {loaded} ] && sed 's/^/loaded /' {loaded}
@@ -98,12 +98,14 @@ def reload_script(pid_file: str, conf: str, loaded: str, restart: Iterable[str])
     at, where, note = map(shlex.quote, (pid_file, conf, loaded))
     needs = " ".join(shlex.quote(what) for what in restart)
     return f"""\
-pid=$(cat {at}) && [ "$(cat /proc/"$pid"/comm)" = dpvs ] || {{ echo "dpvs does not run any more" >&2; exit 1; }}
+pid=$(cat {at}) || exit 1
+runs() {{ case "$(cat /proc/"$pid"/stat 2>/dev/null)" in *"(dpvs) Z"*) return 1 ;; *"(dpvs) "*) return 0 ;; *) return 1 ;; esac; }}
+runs || {{ echo "dpvs does not run any more" >&2; exit 1; }}
 touch -a -d '2000-01-01' {where} || exit 1
 kill -HUP "$pid" || exit 1
 i=0
-while [ "$(stat -c %X {where})" -lt 1000000000 ] && [ $i -lt 50 ]; do i=$((i + 1)); sleep 0.1; done
-[ "$(cat /proc/"$pid"/comm 2>/dev/null)" = dpvs ] || {{ echo "dpvs ended when it was told to read its file again" >&2; exit 1; }}
+while [ "$(stat -c %X {where})" -lt 1000000000 ] && runs && [ $i -lt 50 ]; do i=$((i + 1)); sleep 0.1; done
+runs || {{ echo "dpvs ended when it was told to read its file again" >&2; exit 1; }}
 if [ $i -ge 50 ]; then
   cat {where} >/dev/null
   if [ "$(stat -c %X {where})" -ge 1000000000 ]; then echo "dpvs did not read {where} again" >&2; exit 1; fi

@@ -17,7 +17,7 @@ import pytest
 from dpvsbook import steps
 from dpvsbook.book import open_book
 from dpvsbook.errors import PlanError
-from dpvsbook.lab.netns import NetnsLab, machine
+from dpvsbook.lab.netns import NetnsLab
 from dpvsbook.prepare import Prepared, open_hosts
 from dpvsbook.steps import configure
 
@@ -34,9 +34,11 @@ def lab(params_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     if os.geteuid() != 0 or not os.environ.get("DPVSBOOK_DPVS"):
         pytest.skip("needs root and a built DPVS: DPVSBOOK_DPVS=FOLDER")
     folder = tmp_path_factory.mktemp("configure")
+    pages = PAGES.read_text()
     with NetnsLab.up(own(params_file, folder), folder / "lab") as lab:
         lab.exec("lb1", ["cp /etc/dpvs.conf /root/dpvs.conf"])
         yield lab
+    assert PAGES.read_text() == pages
 
 
 def own(params_file: Path, folder: Path, start: str = START) -> Path:
@@ -282,7 +284,3 @@ def test_a_restore_without_dpvs_fails(lab: NetnsLab):
     shortened = "sed 's/-le 90/-le 1/' /etc/dpvsbook/restore.sh | DPVS_IPC_FILE=/none sed 's#/var/run/dpvs.ipc#/none#' | sh"
     ended = lab.exec("lb1", [shortened])
     assert (ended.exit, ended.stderr) == (1, "dpvs has not brought 2 links up\n")
-
-
-def test_the_labs_memory_is_given_back(lab: NetnsLab):
-    assert int(machine.NR_HUGEPAGES.read_text()) == int(PAGES.read_text())

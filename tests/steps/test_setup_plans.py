@@ -18,7 +18,7 @@ from dpvsbook.conf.write import write
 from dpvsbook.facts import director as director_facts
 from dpvsbook.facts import ipvsadm_list, setup
 from dpvsbook.facts.setup import Dpvs, File
-from dpvsbook.facts.setup_look import reload_script
+from dpvsbook.facts.setup_look import reload_script, script
 from dpvsbook.hostplan import HostChange, undo
 from dpvsbook.params import Params
 from dpvsbook.steps import converge
@@ -165,8 +165,12 @@ class TestReload:
         assert not (tmp_path / "run" / "dpvs.loaded").exists()
 
     def test_one_that_ends_of_it(self, fake_dpvs: Any, tmp_path: Path):
-        fake_dpvs("cat dpvs.conf >/dev/null; exit 0")
-        assert reload(tmp_path).returncode in (0, 1)  # it may be seen dying, or not yet: the look after it counts
+        """Dead, and a zombie as long as nobody asks for it."""
+        fake_dpvs("exit 0")
+        ended = reload(tmp_path)
+        assert (ended.returncode, ended.stderr) == (1, "dpvs ended when it was told to read its file again\n")
+        look = script([], (str(tmp_path / "dpvs.pid"), str(tmp_path / "dpvs.conf"), str(tmp_path / "none")))
+        assert setup.parse(subprocess.run(["sh"], input=look, capture_output=True, text=True, check=True).stdout).dpvs is None
 
     def test_a_pid_that_is_somebody_elses_now(self, fake_dpvs: Any, tmp_path: Path):
         fake_dpvs("", name="nginx")
