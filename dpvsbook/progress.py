@@ -24,6 +24,7 @@ class Progress:
         self.several = several
         self._status: Status | None = None
         self._tenths: dict[str, int] = {}
+        self._told: list[str] = []
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
@@ -49,7 +50,9 @@ class Progress:
         elif kind == "check" and not event["ok"]:
             self._line(f"{prefix}  ✗ {event['name']}: {event['detail']}")
         elif kind in ("error", "lost"):
-            self._line(f"{prefix}  ✗ {event.get('message') or 'the connection was cut while changes were sent'}")
+            message = str(event.get("message") or "the connection was cut while changes were sent")
+            self._told.append(message)
+            self._line("\n    ".join(f"{prefix}  ✗ {message}\n{event.get('remedy') or ''}".rstrip().splitlines()))
         elif kind == "progress":
             self._progress(prefix, event)
         elif kind == "cell" and self._status is not None:
@@ -71,7 +74,9 @@ class Progress:
     def verdict(self, run: Run) -> None:
         """How a run ended, and where its record and its report are."""
         prefix = f"{run.label}: " if self.several else ""
-        typer.echo(f"{prefix}{run.verdict}: {run.detail} ({run.seconds:.1f} s)")
+        told = any(message in run.detail for message in self._told)  # then its first line is enough
+        detail = run.detail.partition("\n")[0] if told else run.detail
+        typer.echo(f"{prefix}{run.verdict}: {detail} ({run.seconds:.1f} s)")
         if run.record is not None:
             typer.echo(f"{prefix}  record {run.record}")
         if run.report is not None:

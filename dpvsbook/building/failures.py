@@ -58,7 +58,8 @@ _LAST = re.compile(r"^FAILED: |^make(?:\[\d+\])?: \*\*\* \[|^ninja: (?:error|fat
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[mK]")
 _BELONGS = re.compile(r"^\s+(?:\d+ )?\||^\s+[~^]|^[^ \n]+: (?:In function|note: )|^\s+\S")
-LINES = 12
+LINES, WIDTH = 12, 400
+"""How much of an error is shown: a compiler's whole command line says nothing that its message doesn't."""
 
 
 def first(log: str) -> tuple[str, int]:
@@ -71,11 +72,15 @@ def first(log: str) -> tuple[str, int]:
         found = next((i for i, line in enumerate(lines) if _LAST.search(line)), None)
     if found is None:
         tail = [line for line in lines if line.strip()][-LINES:]
-        return "\n".join(tail) or "the log is empty", max(1, len(lines) - len(tail) + 1)
+        return "\n".join(map(_short, tail)) or "the log is empty", max(1, len(lines) - len(tail) + 1)
     end = found + 1
     while end < min(len(lines), found + LINES) and _BELONGS.search(lines[end]):
         end += 1
-    return "\n".join(lines[found:end]), found + 1
+    return "\n".join(_short(line) for line in lines[found:end]), found + 1
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= WIDTH else f"{line[:WIDTH]} …"
 
 
 def explain(log: str, stage: str) -> Failure:

@@ -57,7 +57,7 @@ ended() {{
   fi
   full=$(df -Pk . | awk 'NR == 2 && $4 < 1024 {{ print $6 }}')
   rm -f reserve
-  [ -z "$full" ] || echo "dpvsbook: No space left on device: $full" >>"log/$stage"
+  [ -z "$full" ] || printf '\\ndpvsbook: No space left on device: %s\\n' "$full" >>"log/$stage"  # the line before may be half a one
   say "$stage" failed "$code"
   finish "$code"
 }}

@@ -237,7 +237,10 @@ esac"""
 
 
 def _fetch(name: str, origin: Origin) -> str:
-    """Shell that leaves the tree in NAME.new. What is in a given directory is copied: nobody's own tree is patched or built in."""
+    """Shell that leaves the tree in NAME.new. What is in a given directory is copied: nobody's own tree is patched or built in.
+
+    Without its .git: DPDK takes a tree with one for a developer's, and compiles a tenth more.
+    """
     new = f"rm -rf {name}.new\nmkdir {name}.new"
     if origin.git and origin.ref:
         url, ref = shlex.quote(origin.git), shlex.quote(origin.ref)
@@ -251,7 +254,9 @@ if ! git -C {name}.new fetch -q --depth 1 {url} {ref}; then
   git -C {name}.new fetch -q {url} '+refs/*:refs/remotes/from/*'
   git -C {name}.new rev-parse -q --verify {ref}'^{{commit}}' >{name}.new/.git/FETCH_HEAD
 fi
-git -C {name}.new -c advice.detachedHead=false checkout -q FETCH_HEAD"""
+git -C {name}.new -c advice.detachedHead=false checkout -q FETCH_HEAD
+git -C {name}.new rev-parse HEAD
+rm -rf {name}.new/.git"""
     if origin.directory:
         where = shlex.quote(origin.directory)
         return f"""\

@@ -35,7 +35,7 @@ class BuildFailed(HostError):
         because = f"\n{known.id} {known.name}: {known.cause}" if known else ""
         super().__init__(
             host,
-            f"{title} failed. The first error (line {failure.line} of {log} there):\n{failure.error}{because}",
+            f"{title} failed: {failure.error}{because}\nThat is line {failure.line} of {log} there.",
             remedy=known.fix if known else f"The whole log is kept there: {log}. After mending, run again: it goes on with this stage.",
         )
         self.failure, self.stage, self.log = failure, stage, log

@@ -256,6 +256,12 @@ def test_a_log_that_says_little(log: str) -> None:
     assert found.error
 
 
+def test_a_long_line_is_cut() -> None:
+    error, _ = failures.first(f"ninja: noise\nx.c:1:1: error: {'x' * 5000}\n")
+    assert error.startswith("x.c:1:1: error: xxx")
+    assert len(error) < 500
+
+
 def test_each_known_failure_says_what_to_do() -> None:
     known = [entry for entry, _ in failures.catalogue()]
     assert len({entry.id for entry in known}) == len(known)
@@ -578,8 +584,11 @@ def test_a_disk_that_fills_up(site: Site, small_disk: Path, stage: str) -> None:
         (site.folder / "dpdk/data").write_bytes(bytes(3 << 20))
     else:
         site.sh(runner.prepare(str(site.work)))
-        build_site.program(site.folder / "bin", "make", f"cat /dev/zero >{big} 2>/dev/null; echo 'x.c:1: error: half'; exit 2")
+        full = f"printf 'gcc -c half a line'; cat /dev/zero >{big} 2>/dev/null; echo 'x.c:1: error: half'; exit 2"
+        build_site.program(site.folder / "bin", "make", full)
     assert failed(site) == (stage, "B01")
+    if stage == "dpvs-build":
+        assert failures.first(site.log(stage))[0] == f"dpvsbook: No space left on device: {small_disk}"
     assert site.progress().code != 0
     assert not (small_disk / "prefix/current").exists()
     big.unlink(missing_ok=True)
@@ -636,6 +645,7 @@ def test_a_cut_connection_ends_the_looking_only(cluster: Path, sshd: Sshd, site:
     thread = threading.Thread(target=lambda: shown.extend(run(cluster, sshd, "apply")[1]))
     thread.start()
     wait_for((site.work / "waiting").exists)
+    wait_for(lambda: any('"progress"' in path.read_text() for path in site.folder.glob("outputs/*/*/journal.jsonl")))  # not at its start
     pid = (site.work / "runner.pid").read_text()
     for session in sshd.sessions():
         os.kill(session, signal.SIGKILL)
