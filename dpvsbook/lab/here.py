@@ -3,8 +3,8 @@ port listens."""
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -48,7 +48,7 @@ def here(name: str) -> Iterator[Path]:
 
 
 def _write(folder: Path, name: str, tools: dict[str, str]) -> Path:
-    user = getpass.getuser()
+    user = pwd.getpwuid(os.geteuid()).pw_name  # not $LOGNAME: sudo may have left the caller's
     pam = "yes" if os.geteuid() == 0 and _locked(user) else "no"
     (folder / "sshd_config").write_text(
         f"HostKey {folder}/host\nAuthorizedKeysFile {folder}/login.pub\nStrictModes no\nPidFile none\n"

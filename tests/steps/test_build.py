@@ -474,6 +474,15 @@ def test_a_dpdk_that_has_the_patches_already(site: Site) -> None:
     assert site.build().state == "done"
 
 
+def test_packages_that_can_not_be_had(site: Site) -> None:
+    build_site.program(site.folder / "bin", "dpkg-query", "exit 1")
+    assert "meson" in site.look().missing
+    build_site.program(site.folder / "bin", "apt-get", "[ \"$1\" = -qq ] || { echo 'E: Unable to locate package meson' >&2; exit 100; }")
+    assert failed(site) == ("packages", "B12")
+    build_site.program(site.folder / "bin", "apt-get", "echo all there")
+    assert site.build().state == "done"
+
+
 def packed(site: Site, name: str) -> Path:
     path = site.folder / f"{name}.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
