@@ -377,9 +377,12 @@ def test_ctrl_c_ends_the_batch_and_gives_the_lock_back(sshd: Sshd, tmp_path: Pat
         "    try:\n        h.run([slow], lock='ann@desk run 1')\n    except KeyboardInterrupt:\n        print('over')\n"
     )
     process = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
-    wait_for(pid.exists, 30)
-    held = next(lock for lock in LOCKS if lock.exists())
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=20)[0] == "slow None\nover\n"
-    gate.touch()
+    try:
+        wait_for(pid.exists, 30)
+        held = next(lock for lock in LOCKS if lock.exists())
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=20)[0] == "slow None\nover\n"
+    finally:
+        process.kill()
+        gate.touch()  # or the shell would hold the lock for good
     wait_for(lambda: not held.exists())
