@@ -54,7 +54,9 @@ def carrier(seen: Seen) -> Outcome:
             else (True, f"carrier is {seen.look.carrier or 'not known'}")
         )
     flags = {name: words.split(",") for name, words in STATE.findall(seen.start.kernel)}
-    wanted = _names(seen)
+    wanted = [device.kni for device in seen.director.devices if device.kni]
+    if not wanted:
+        return True, "the params name no KNI device"
     wrong = [f"{name} isn't there" for name in wanted if name not in flags]
     wrong += [f"{name} is down" for name in wanted if name in flags and "UP" not in flags[name]]
     wrong += [f"{name} has no carrier" for name in wanted if "NO-CARRIER" in flags.get(name, ())]

@@ -96,16 +96,22 @@ def order(seen: Seen) -> Outcome:
     if wrong := seen.errors("port-order"):
         return told(wrong, "")
     compared = [f"{d.name} is {p.address}" for d, p in zip(seen.conf.devices, seen.machine.ports or (), strict=False) if p.device == d.name]
+    wrong_at = []
+    kni = {device.name: str(device.values.get("kni_name", "")) for device in seen.conf.devices}
+    for device, port in zip(seen.conf.devices, seen.ports, strict=False):
+        reads = seen.interfaces.get(port, "")
+        if reads and reads == kni[device.name]:
+            compared.append(f"{device.name} is {port}, which reads {reads}")
+        elif reads and reads in kni.values():
+            wrong_at.append(f"{device.name} will be {port}, which reads {reads}, and is to be {kni[device.name] or 'another'}")
     mine = {device.name: device.pci for device in seen.director.devices if device.pci}
     inventory = {
         device.name: seen.look.nets[device.kni].mac for device in seen.director.devices if device.kni and device.kni in seen.look.nets
     }
-    blocks = {d.name: str(d.values.get("kni_name", "")) for d in seen.conf.devices}
-    for name in mine.keys() | blocks.keys():
-        nic = next((nic for nic, address in seen.setup.nics.items() if address == mine.get(name)), blocks.get(name, ""))
+    for name in mine.keys() | kni.keys():
+        nic = next((nic for nic, address in seen.setup.nics.items() if address == mine.get(name)), kni.get(name, ""))
         if nic in seen.look.nets:
             inventory[name] = seen.look.nets[nic].mac
-    wrong_at = []
     for link in seen.look.links:
         bus = link.detail.pci_addr.lower() if link.detail else ""
         bus = re.sub(r":(\d)$", r".\1", bus)  # 1.9 writes the function behind a colon

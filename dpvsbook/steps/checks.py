@@ -147,7 +147,7 @@ def _checked(hosts: Opened, title: str, phases: tuple[Phase, ...], *, must: bool
 def observe(params: Params, host: Host, director: Director) -> Seen:
     """Three looks in one round trip, put together. Raises HostError."""
     place, source = Place.of(director), params.source
-    folder = work(source.prefix, params.dpvs) if source else ""
+    folder = work(source.prefix, source.version or params.dpvs) if source else ""
     tree = (source.dpvs.directory or "") if source else ""
     dpvs, dpip = (f"{place.bin}/{name}" if place.bin else name for name in ("dpvs", "dpip"))
     shells = (
