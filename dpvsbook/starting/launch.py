@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dpvsbook.errors import HostError, Unreachable
@@ -84,15 +84,21 @@ rm -f {file}"""
     return Shell(text, name=f"rm -f {place.pid_file}", mutates=True)
 
 
-def start(place: Place, argv: Sequence[str], *, by_unit: bool) -> Shell:
-    """Start dpvs, detached: no connection's end is its end. Prints its pid, and what its first output so far was moves aside."""
+def start(place: Place, argv: Sequence[str], *, by_unit: bool, verb: str = "start") -> Shell:
+    """Start dpvs, detached: no connection's end is its end. Prints its pid; the output of the dpvs before moves aside.
+
+    By its unit `verb` may be restart, which takes along what is part of it (keepalived, the routing daemon); stop and start would not.
+    """
     if by_unit:
         unit = shlex.quote(f"{place.unit}.service")
-        text = f"systemctl reset-failed {unit} 2>/dev/null; systemctl start --no-block {unit}"
-        return Shell(text, name=f"systemctl start {place.unit}", mutates=True)
-    out, line = shlex.quote(place.out), shlex.join(argv)
+        text = f"systemctl reset-failed {unit} 2>/dev/null; systemctl {verb} --no-block {unit}"
+        return Shell(text, name=f"systemctl {verb} {place.unit}", mutates=True)
+    out, line, file = shlex.quote(place.out), shlex.join(argv), shlex.quote(place.pid_file)
+    # Under the host's lock: whoever came first has started it.
     text = f"""\
 cd / || exit 1
+pid=$(head -c 20 {file} 2>/dev/null | tr -cd '0-9')
+[ -z "$pid" ] || [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != dpvs ] || exit 0
 [ ! -s {out} ] || mv -f {out} {out}.before
 : >{out} || exit 1
 if command -v setsid >/dev/null 2>&1; then away='setsid nohup'; else away=nohup; fi
@@ -144,9 +150,7 @@ def wait_ready(
     devices: tuple[str, ...],
     started: Started,
     *,
-    pid: int | None = None,
     seconds: float = READY_SECONDS,
-    tell: Callable[[StartState], None] = lambda _: None,
 ) -> StartState:
     """Until every device is UP. Raises StartFailed when dpvs ends, LinksMissing when it runs without them as the time is over."""
     deadline = time.monotonic() + seconds
@@ -154,21 +158,15 @@ def wait_ready(
     missed = 0
     while True:
         state = patiently(host, place)
-        tell(state)
         if state.ready(devices):
             return state
         own = state.own
         # Between fork and exec the process isn't called dpvs yet: it has ended only when it is missed for a while.
-        ended = own is None and not state.starting_unit and not _forked(state, pid)
-        missed = missed + 1 if ended or state.missing(devices) else 0
+        missed = missed + 1 if (own is None and not state.starting_unit) or state.missing(devices) else 0
         if missed >= 3 or time.monotonic() > deadline:
             raise failed(host, place, devices, started)
         time.sleep(pause)
         pause = min(pause * 1.5, 1.0)
-
-
-def _forked(state: StartState, pid: int | None) -> bool:
-    return pid is not None and any(p.pid == pid and p.alive for p in state.processes)
 
 
 def failed(host: Host, place: Place, devices: tuple[str, ...], started: Started) -> HostError:

@@ -5,7 +5,8 @@ pidfile 501                         what the pid file holds
 named 501 sleep S                   the process of that number: its comm and its state
 dpvs 501 S 5 48211 L2Jpbi9kcH…      a process whose comm is dpvs: state, threads, start (ticks after boot), command line
 links 0 MTogZHBkazA6IH…             `dpip link show`: exit code, what it printed (on both streams)
-unit loaded active running success  systemd's word about the unit; none without systemd
+unit LoadState=loaded               systemd's word about the unit; none without systemd
+follows frr.service active          a unit that ends with dpvs's
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ said=$(timeout 10 "$dpip" link show 2>&1); code=$?
 echo "links $code $(printf '%s\n' "$said" | b64)"
 if [ -d /run/systemd/system ]; then
   systemctl show "$unit.service" -p LoadState -p ActiveState -p SubState -p Result 2>/dev/null | sed 's/^/unit /'
+  for one in $(systemctl show "$unit.service" -p ConsistsOf -p BoundBy 2>/dev/null | sed 's/^[^=]*=//'); do
+    echo "follows $one $(systemctl is-active "$one" 2>/dev/null)"
+  done
 fi
 """
 
@@ -126,6 +130,7 @@ class StartState:
     uptime: float = 0.0
     hz: int = 100
     unit: dict[str, str] = field(default_factory=dict)
+    follows: dict[str, str] = field(default_factory=dict)
     conf: str | None = None
     conf_changed: int = 0
     log_file: str = ""
@@ -214,6 +219,7 @@ def parse(text: str, place: Place) -> StartState:
     values: dict[str, object] = {}
     processes: list[Process] = []
     unit: dict[str, str] = {}
+    follows: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         match line.split():
             case ["clock", now, uptime, hz]:
@@ -231,6 +237,8 @@ def parse(text: str, place: Place) -> StartState:
                 unit[name] = value
             case ["changed", when]:
                 values["conf_changed"] = int(when)
+            case ["follows", name, *state]:
+                follows[name] = "".join(state)
             case ["log", path, size]:
                 values |= {"log_file": path, "log_size": int(size)}
             case ["file", ("conf" | "log" | "out" | "defaults") as name, *content]:
@@ -245,7 +253,7 @@ def parse(text: str, place: Place) -> StartState:
                 pass
             case _:
                 raise ParseError("start", line, number)
-    return StartState(place, processes=tuple(processes), unit=unit, **values)  # type: ignore[arg-type]  # each by its name above
+    return StartState(place, processes=tuple(processes), unit=unit, follows=follows, **values)  # type: ignore[arg-type]  # each by its name above
 
 
 def _text(words: list[str]) -> str:

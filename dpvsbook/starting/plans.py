@@ -45,9 +45,12 @@ def process(director: str, state: StartState, action: Action, devices: tuple[str
     """The plan for one director. `devices`: those that must be UP."""
     own = state.own
     unit_active = state.unit.get("ActiveState") in ("active", "activating", "reloading")
+    together = own is not None and action == "restart" and unit_active and how.by_unit
     ending: Argv = ("systemctl", "stop", state.place.unit) if unit_active else ("kill", "-TERM", str(own.pid if own else 0))
     starting = how.commands(state.place.unit)
-    notes = [f"another dpvs runs here: pid {other.pid}, {other.ipc}" for other in state.others]
+    with_it = [unit for unit, word in state.follows.items() if word == "active"] if own is not None and action != "start" else []
+    notes = [f"systemd ends with it: {', '.join(with_it)}"] if with_it else []
+    notes += [f"another dpvs runs here: pid {other.pid}, {other.ipc}" for other in state.others]
     if own is not None and action == "start":
         young = state.now - state.since(own) < SETTLING
         down = state.down(devices)
@@ -80,7 +83,8 @@ def process(director: str, state: StartState, action: Action, devices: tuple[str
         if own is None:
             changes.append(_change("dpvs", None, after, _why(state), (starting,), (("kill", "-TERM", "PID"),)))
         else:
-            changes.append(_change("dpvs", before, after, f"a restart of pid {own.pid} is asked", (ending, starting), ()))
+            both: tuple[Argv, ...] = (("systemctl", "restart", state.place.unit),) if together else (ending, starting)
+            changes.append(_change("dpvs", before, after, f"a restart of pid {own.pid} is asked", both, ()))
         if problems:
             return ProcessPlan(Plan("start", director, tuple(changes)), tuple(problems), tuple(notes))
     return ProcessPlan(Plan("start", director, tuple(changes)), notes=tuple(notes))

@@ -197,12 +197,14 @@ def open(  # noqa: A001 - reads well: start.open
     *,
     action: str = "start",
     keep: bool = False,
+    only: str = "",
     ssh_config: str | Path | None = None,
     outputs: str | Path | None = None,
 ) -> Start:
     """Bind the directors of a params file and look at dpvs there, running or not. Raises ParamsError, Unreachable and their kin.
 
-    `action`: start, restart or stop. `keep`: what ran beside the params is put back too.
+    `action`: start, restart or stop. `keep`: what ran beside the params is put back too. `only`: names of directors, with commas between;
+    "": all of them, at once. With some left out no requests are sent: the others may answer them.
     """
     if mode not in MODES:
         raise ParamsError(f"mode {mode!r} is not one of {', '.join(MODES)}", remedy="To take a start back: action = 'stop'.")
@@ -212,6 +214,10 @@ def open(  # noqa: A001 - reads well: start.open
     wanted = params_module.load(path)
     if keep and wanted.prune:
         raise ParamsError("keep puts back what is not in the params, and prune removes it", remedy="Leave one of both out.")
+    names = [name.strip() for name in only.split(",") if name.strip()] or [director.name for director in wanted.directors]
+    if unknown := sorted(set(names) - {director.name for director in wanted.directors}):
+        raise ParamsError(f"only: {', '.join(unknown)} is no director of {path}")
+    directors = [director for director in wanted.directors if director.name in names]
     given = os.environ.get("DPVSBOOK_RECORD")
     folder = Path(outputs) if outputs else path.resolve().parent.parent / "outputs"
     facts: dict[str, Any] = {"mode": mode, "params": wanted.as_json(), "params_sha256": wanted.sha256, "params_file": str(path)}
@@ -225,9 +231,11 @@ def open(  # noqa: A001 - reads well: start.open
         return Host(name, Target.resolve(name, ssh, ssh_config=Path(config) if config else None), on_result=note)
 
     with journalled(record):
-        hosts = {d.name: host(d.name, d.ssh) for d in wanted.directors}
+        hosts = {d.name: host(d.name, d.ssh) for d in directors}
         others = {h.name: host(h.name, h.ssh) for h in wanted.hosts}
-        sites = {d.name: Site(d, hosts[d.name]) for d in wanted.directors}
+        sites = {d.name: Site(d, hosts[d.name]) for d in directors}
+        if len(directors) < len(wanted.directors):
+            wanted = wanted.model_copy(update={"checks": wanted.checks.model_copy(update={"http": None})})
         book = Book(wanted, "apply" if mode == "apply" else "preview", record, sites, others, {})
         chosen = next(one for one in ACTIONS if one == action)
         made = Start(wanted, mode, chosen, keep, record, hosts, book, not given)

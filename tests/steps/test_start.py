@@ -395,3 +395,23 @@ def test_what_makes_no_sense_is_refused(kni_params: Path, tmp_path: Path, more: 
     with pytest.raises(ParamsError) as refused:
         start.open(path, **more)
     assert said in str(refused.value)
+
+
+def test_some_directors_of_a_cluster(lab: Lab, walk: Walk, kni_params: Path, tmp_path: Path) -> None:
+    """The other one is not even reached: this lab has none of that name."""
+    two = tmp_path / "two.yaml"
+    text = kni_params.read_text()
+    begin, end = text.index("  - name: lb1"), text.index("hosts:")
+    second = text[begin:end].replace("lb1", "lb2").replace("06:00", "07:00").replace("100.200", "100.201").replace("100.28", "100.29")
+    two.write_text(text[:end].rstrip() + "\n" + second + text[end:])
+    hosts = walk(path=two, only="lb1")
+    assert (hosts.verdict, list(hosts.hosts)) == ("converged", ["lb1"])
+    with pytest.raises(ParamsError, match="lb9 is no director"):
+        walk(path=two, only="lb9")
+
+
+def test_a_conf_that_is_newer_than_its_dpvs_is_said(lab: Lab, walk: Walk) -> None:
+    lab.exec("lb1", ["touch -d 2037-01-01 /etc/dpvs.conf"])
+    hosts = walk()
+    assert hosts.verdict == "converged"
+    assert "F74" in hosts.said[0]

@@ -11,7 +11,7 @@ from dpvsbook.starting import kni as kni_plans
 from dpvsbook.starting import launch, plans
 from dpvsbook.starting.failures import Failure, complaints
 from dpvsbook.starting.place import Place
-from dpvsbook.starting.plans import ProcessPlan
+from dpvsbook.starting.plans import How, ProcessPlan
 from dpvsbook.steps.process.session import Start
 from dpvsbook.steps.setup import command as setup_command
 
@@ -40,11 +40,14 @@ def carry_out(hosts: Start, name: str, plan: Plan, started: float) -> None:
     host, place, before = hosts.hosts[name], hosts.place(name), hosts.states[name]
     how = hosts.how(name)
     own = before.own
+    active = before.unit.get("ActiveState") in ("active", "activating", "reloading")
+    at_once = own is not None and active and how.by_unit and hosts.action == "restart"
+    marked = launch.Started(before.log_size, how.by_unit, before.now)
     hosts.record.event("applying", step="start", director=name)
     if own is not None:
         hosts.record.event("saved", director=name, extras=list(hosts.extras.get(name, ())))
-        active = before.unit.get("ActiveState") in ("active", "activating", "reloading")
-        host.run([launch.stop(place, own.pid, by_unit=active)], lock=hosts.holder())
+        ending = launch.start(place, how.argv, by_unit=True, verb="restart") if at_once else launch.stop(place, own.pid, by_unit=active)
+        host.run([ending], lock=hosts.holder())
         hosts.record.event("dpvs", director=name, started="")
     leaving = [p.pid for p in (*((own,) if own else ()), *before.dying)]
     if leaving and not launch.wait_gone(host, place, leaving):
@@ -54,15 +57,9 @@ def carry_out(hosts: Start, name: str, plan: Plan, started: float) -> None:
             remedy=f"Look at what holds it (`cat /proc/{leaving[0]}/stack`), end it with kill -9, and run again.",
         )
     if hosts.action != "stop":
-        pid = None
-        if launch.observe(host, place, whole=False).stale:
-            host.run([launch.clear(place)], lock=hosts.holder())
-        ready_before = launch.Started(hosts.observe(name).log_size, how.by_unit, hosts.states[name].now)
-        result = host.run([launch.start(place, how.argv, by_unit=how.by_unit)], lock=hosts.holder())[0]
-        if result.exit != 0:
-            raise HostError(name, f"dpvs could not be started: {result.stderr.strip() or f'exit {result.exit}'}", remedy=_room(place))
-        pid = int(result.stdout.split()[-1]) if result.stdout.split()[-1:] and result.stdout.split()[-1].isdigit() else None
-        launch.wait_ready(host, place, hosts.devices(name), ready_before, pid=pid)
+        if not at_once:
+            marked = _start(hosts, name, how)
+        launch.wait_ready(host, place, hosts.devices(name), marked)
     hosts.observe(name)
     if hosts.action != "stop":
         _note_running(hosts, name)
@@ -70,6 +67,18 @@ def carry_out(hosts: Start, name: str, plan: Plan, started: float) -> None:
     hosts.note_applied("start", plan, left, len(plan.changes), started)
     if left:
         raise NotConverged(name, f"everything was done, and it is not so: {'; '.join(change.reason for change in left.changes)}")
+
+
+def _start(hosts: Start, name: str, how: How) -> launch.Started:
+    """Clear a pid file away that would be in the way, and start dpvs."""
+    host, place = hosts.hosts[name], hosts.place(name)
+    if launch.observe(host, place, whole=False).stale:
+        host.run([launch.clear(place)], lock=hosts.holder())
+    marked = launch.Started(hosts.observe(name).log_size, how.by_unit, hosts.states[name].now)
+    result = host.run([launch.start(place, how.argv, by_unit=how.by_unit)], lock=hosts.holder())[0]
+    if result.exit != 0:
+        raise HostError(name, f"dpvs could not be started: {result.stderr.strip() or f'exit {result.exit}'}", remedy=_room(place))
+    return marked
 
 
 def _room(place: Place) -> str:
@@ -130,6 +139,10 @@ def _complain(hosts: Start, name: str) -> None:
     for number, found in by_known.items():
         lines = "; ".join(failure.error for failure in found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
         hosts.said.append(f"{name}: {lines} ({number}: {found[0].cause} {found[0].fix})")
+    if idle := [unit for unit, word in state.follows.items() if word not in ("active", "activating")]:
+        hosts.said.append(
+            f"{name}: not running, and ended with the dpvs before: {', '.join(idle)} (systemctl start, when all is well here)"
+        )
     if state.conf_changed > state.since(state.own) + 1:
         hosts.said.append(
             f"{name}: {state.place.conf} was changed after dpvs started: what is marked <init> in it waits for a restart (F74)"
