@@ -323,3 +323,65 @@ def test_params_have_the_last_word_on_the_arguments(lab: NetnsLab, walk: Walk, o
 def start_words(lab: NetnsLab) -> list[str]:
     line = lab.exec("lb1", ["cat /etc/good.defaults"]).stdout.splitlines()[-1].partition("=")[2]
     return shlex.split(shlex.split(line)[0])
+
+
+SYSTEMCTL = """\
+#!/bin/sh
+# As much of systemctl as is asked here: a lab's host has no systemd. The unit's dpvs is the lab's; frr.service is part of it.
+up() { grep -qsx dpvs /proc/[0-9]*/comm; }
+begin() { setsid lab-start-dpvs </dev/null >>/run/journal 2>&1 & echo active >/run/frr.state; }
+end() { kill $(cat /run/dpvs.pid); while up; do sleep 0.02; done; echo inactive >/run/frr.state; }
+verb=$1
+[ "$2" != --no-block ] || shift
+echo "$verb $2" >>/run/asked
+case $verb in
+  show)
+    case $* in
+      *ConsistsOf*) printf 'ConsistsOf=\\nBoundBy=frr.service\\n' ;;
+      *) echo LoadState=loaded; if up; then echo ActiveState=active; else echo ActiveState=inactive; fi ;;
+    esac ;;
+  is-active) cat /run/frr.state ;;
+  start) up || begin ;;
+  stop) end ;;
+  restart) end; begin ;;
+  reset-failed) ;;
+  *) exit 1 ;;
+esac
+"""
+
+
+@pytest.fixture
+def systemd(lab: NetnsLab) -> Iterator[None]:
+    """A stand-in: no systemd runs in namespaces like these."""
+    lab.exec(
+        "lb1", [f"{KILL}; mkdir -p /run/systemd/system; echo inactive >/run/frr.state; cat >/usr/local/sbin/systemctl"], stdin=SYSTEMCTL
+    )
+    journal = "#!/bin/sh\ncat /run/journal\n"
+    lab.exec("lb1", ["cat >/usr/local/sbin/journalctl; chmod 755 /usr/local/sbin/*ctl; rm -f /run/journal /run/asked"], stdin=journal)
+    yield
+    lab.exec("lb1", [f"{KILL}; rm -rf /run/systemd /usr/local/sbin/systemctl /usr/local/sbin/journalctl"])
+
+
+@pytest.mark.usefixtures("systemd")
+def test_by_the_unit_where_systemd_has_one(lab: NetnsLab, walk: Walk) -> None:
+    def asked() -> list[str]:
+        lines = lab.exec("lb1", ["cat /run/asked; rm -f /run/asked"]).stdout.splitlines()
+        return [line for line in lines if line.split()[0] in ("start", "stop", "restart")]
+
+    hosts = walk()
+    assert hosts.verdict == "converged"
+    assert served(lab)
+    assert asked() == ["start dpvs.service"]
+    assert walk(action="restart").verdict == "converged"
+    assert asked() == ["restart dpvs.service"], "a stop and a start would leave frr down"
+    assert served(lab)
+    lab.exec("lb1", ["echo inactive >/run/frr.state"])
+    assert "frr.service" in " ".join(walk().said)
+    assert walk(action="stop").verdict == "converged"
+    assert asked() == ["stop dpvs.service"]
+    lab.exec("lb1", ["sed -i 's/cpu_id 1/cpu_id 5/' /etc/dpvs.conf"])
+    with pytest.raises(launch.StartFailed) as said:
+        walk()
+    assert said.value.failure.known is not None
+    assert said.value.failure.known.id == "F06"
+    assert "journalctl -u dpvs" in str(said.value)

@@ -140,9 +140,7 @@ def _complain(hosts: Start, name: str) -> None:
         lines = "; ".join(failure.error for failure in found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
         hosts.said.append(f"{name}: {lines} ({number}: {found[0].cause} {found[0].fix})")
     if idle := [unit for unit, word in state.follows.items() if word not in ("active", "activating")]:
-        hosts.said.append(
-            f"{name}: not running, and ended with the dpvs before: {', '.join(idle)} (systemctl start, when all is well here)"
-        )
+        hosts.said.append(f"{name}: not running, and ended with the dpvs before: {', '.join(idle)} (start it when all is well)")
     if state.conf_changed > state.since(state.own) + 1:
         hosts.said.append(
             f"{name}: {state.place.conf} was changed after dpvs started: what is marked <init> in it waits for a restart (F74)"
