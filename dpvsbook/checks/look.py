@@ -51,6 +51,8 @@ sed -n 's/^[^ ]* \([^ ]*\) hugetlbfs .*/\1/p' /proc/mounts 2>/dev/null | sort -u
     say map "$file $(($(stat -c %s "$file") / 1024)) $held"
   done
 done
+log=$(sed -n 's/^[[:space:]]*log_file[[:space:]][[:space:]]*\([^[:space:]!#]*\).*/\1/p' "$conf" 2>/dev/null | tail -n 1)
+[ -n "$log" ] && [ -f "$log" ] && say logged "$(stat -L -c %Y "$log")"
 if dmesg >/dev/null 2>&1; then
   say dmesg yes
   dmesg | grep -E '@CRASH@' | tail -n 3 | sed 's/^/crash\t/'
@@ -118,7 +120,8 @@ class MapFile:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the script showed; None or empty: the host doesn't say. `links`: `dpip -v link show`."""
+    """What the script showed; None or empty: the host doesn't say. `links`: `dpip -v link show`; `logged`: when dpvs's log was written
+    last (s since 1970); `crashes` and `oom`: lines of the kernel's log."""
 
     nodes: int = 0
     devices: frozenset[str] = frozenset()
@@ -130,6 +133,7 @@ class Look:
     channels: Mapping[str, int] = field(default_factory=dict)
     mounts: tuple[str, ...] = ()
     maps: tuple[MapFile, ...] = ()
+    logged: int = 0
     dmesg: bool = False
     crashes: tuple[str, ...] = ()
     oom: tuple[str, ...] = ()
@@ -145,9 +149,9 @@ class Look:
     patches: Mapping[str, bool] = field(default_factory=dict)
 
 
-def script(*, ipc: str, dpip: str, dpvs: str, work: str = "", tree: str = "") -> str:
+def script(*, conf: str, ipc: str, dpip: str, dpvs: str, work: str = "", tree: str = "") -> str:
     """The look. `dpip`, `dpvs`: the programs; `work`: where a build of ours is made; `tree`: a source tree of DPVS's on the host."""
-    values = {"dpip": dpip, "dpvs": dpvs, "work": work or "/nonexistent", "tree": tree}
+    values = {"conf": conf, "dpip": dpip, "dpvs": dpvs, "work": work or "/nonexistent", "tree": tree}
     head = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
     head.append(f"DPVS_IPC_FILE={shlex.quote(ipc)}; export DPVS_IPC_FILE")
     body = SCRIPT.replace("@CRASH@", CRASH).replace("@MEMORY@", MEMORY)
@@ -178,6 +182,7 @@ def parse(text: str) -> Look:
             channels={row[0]: int(row[1]) for row in rows.get("channels", ())},
             mounts=tuple(many.get("mount", ())),
             maps=tuple(MapFile(" ".join(row[:-2]), int(row[-2]), states.get(row[-1])) for row in rows.get("map", ())),
+            logged=int(one.get("logged") or 0),
             dmesg="dmesg" in one,
             crashes=tuple(many.get("crash", ())),
             oom=tuple(many.get("oom", ())),

@@ -67,8 +67,9 @@ def early(seen: Seen) -> Outcome:
     if seen.running:
         return True, "dpvs runs"
     said = [line.strip() for line in TOO_EARLY.findall(f"{seen.start.log_of_start}\n{seen.start.out}")]
-    if said or seen.look.oom:
-        return False, "; ".join((*said[:3], *seen.look.oom))
+    killed = seen.since_last(seen.look.oom)
+    if said or killed:
+        return False, "; ".join((*said[:3], *killed))
     if not seen.look.dmesg and not seen.start.log:
         return None, "neither the kernel's log nor dpvs's can be read"
     return True, "neither dpvs's last start nor the kernel's log tells of memory that ran out"

@@ -31,7 +31,7 @@ def crash(seen: Seen) -> Outcome:
     if seen.look.libdpdk and not f"{seen.look.libdpdk}.".startswith(f"{wanted}."):
         wrong.append(f"libdpdk is {seen.look.libdpdk}, DPVS {seen.params.dpvs} goes with {wanted}")
     if not seen.running:
-        wrong += seen.look.crashes
+        wrong += seen.since_last(seen.look.crashes)
         beyond = [s for s in seen.setup.slots.values() if s.address in seen.ports and s.node >= (seen.sockets or 2)]
         wrong += [f"{slot.address} is on NUMA node {slot.node}, and dpvs is built for {seen.sockets or 2}" for slot in beyond]
         bonded = {slave.pci for bond in seen.director.bonds for slave in bond.slaves}
@@ -46,7 +46,7 @@ def crash(seen: Seen) -> Outcome:
         return True, f"dpvs runs; {shown}"
     if not seen.look.dmesg:
         return None, f"the kernel's log can't be read; {shown}"
-    return True, f"no crash of dpvs in the kernel's log; {shown}"
+    return True, f"the kernel's log has no crash of the last dpvs; {shown}"
 
 
 def waiting(seen: Seen) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,6 +21,9 @@ Outcome = tuple[bool | None, str]
 """Whether it is well (None: it can't be told), and what shows it."""
 
 FOR_DPDK = ("vfio-pci", "uio_pci_generic", "igb_uio")
+AFTER = 5.0
+"""Seconds between a dpvs's last word and its end, at most."""
+
 BIFURCATED = ("mlx4_core", "mlx5_core")
 """Drivers of the kernel that DPDK uses beside it: never bound to another."""
 
@@ -89,6 +93,16 @@ class Seen:
             return self.look.sockets
         given = self.params.source.config.get("CONFIG_DPVS_MAX_SOCKET") if self.params.source else None
         return int(given) if given and given.isdigit() else None
+
+    def since_last(self, lines: tuple[str, ...]) -> tuple[str, ...]:
+        """Lines of the kernel's log, without those from before dpvs wrote its own last: they were of an earlier dpvs."""
+        booted = self.start.now - self.start.uptime
+
+        def late(line: str) -> bool:
+            stamp = re.match(r"\[ *(\d+\.\d+)\]", line)
+            return stamp is None or booted + float(stamp[1]) + AFTER >= self.look.logged
+
+        return tuple(line for line in lines if late(line))
 
     @cached_property
     def machine(self) -> Machine:

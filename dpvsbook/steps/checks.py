@@ -153,7 +153,7 @@ def observe(params: Params, host: Host, director: Director) -> Seen:
     shells = (
         Shell(setup_look(director), name="look at the host"),
         Shell(start_look.script(place), name="look at dpvs"),
-        Shell(look.script(ipc=place.ipc, dpip=dpip, dpvs=dpvs, work=folder, tree=tree), name="look for known failures"),
+        Shell(look.script(conf=place.conf, ipc=place.ipc, dpip=dpip, dpvs=dpvs, work=folder, tree=tree), name="look for known failures"),
     )
     results = host.run(shells, timeout=SECONDS)
     for result in results:

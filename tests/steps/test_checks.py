@@ -124,6 +124,18 @@ def test_what_dpvs_dies_of_ends_a_run_that_would_start_it(lab_of: LabOf, params_
     hosts.finish()
 
 
+def test_a_crash_of_an_earlier_dpvs_is_past(lab_of: LabOf, params_file: Path, tmp_path: Path):
+    """A dpvs that wrote its log after the crash ended otherwise."""
+    lab = lab_of(params_file.read_text())
+    lab.inject("lb1", "dpvs-stop")
+    do(lab, ("echo '[ 0.01] dpvs[77]: segfault at 0 ip 0000 sp 0000 error 4' >>/dev/kmsg",))
+    hosts = opened(lab, params_file.read_text(), tmp_path)
+    assert checks.before_start(hosts).failed == ("F14",)
+    do(lab, ("touch -m -d 2037-01-01 /var/log/dpvs.log",))
+    assert checks.before_start(hosts).failed == ()
+    hosts.finish()
+
+
 def test_evidence_can_not_draw_on_a_terminal_or_in_a_page(lab_of: LabOf, params_file: Path, tmp_path: Path):
     lab = lab_of(params_file.read_text())
     do(lab, ("printf 'NETIF: \\033[2J<script>alert(1)</script> using default 5\\n' >>/var/log/dpvs.log",))
