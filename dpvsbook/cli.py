@@ -111,6 +111,9 @@ def run(
     jobs: Annotated[int, typer.Option(help="How many runs at once.", min=1, max=64)] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a failed run stopped: what is there already is skipped.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds that a whole run may take.", min=1)] = 3600,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE: another of the notebook's parameters. May be given several times.")
+    ] = None,
     outputs: Outputs = Path("outputs"),
     ssh_config: SshConfig = None,
     here: Annotated[
@@ -137,6 +140,7 @@ def run(
             resume=resume,
             timeout=timeout,
             jobs=jobs,
+            extra=_settings(settings or []),
             on_event=progress.event,
         )
     for result in done:
@@ -144,6 +148,22 @@ def run(
     raise typer.Exit(
         max((result.exit_code for result in done), key=lambda code: (code != 2, code), default=0) if any(r.exit_code for r in done) else 0
     )
+
+
+def _settings(words: list[str]) -> dict[str, object]:
+    """NAME=VALUE, the value as JSON has it (true, 3), else text. The notebook says which there are, and of which type."""
+    import json
+
+    found: dict[str, object] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name.isidentifier() or name in ("params", "mode"):
+            raise typer.BadParameter(f"--set {word}: write NAME=VALUE, with a parameter of the notebook other than params and mode")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 def _this_machine(files: list[Path]) -> AbstractContextManager[Path]:

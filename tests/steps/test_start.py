@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -415,3 +417,20 @@ def test_a_conf_that_is_newer_than_its_dpvs_is_said(lab: Lab, walk: Walk) -> Non
     hosts = walk()
     assert hosts.verdict == "converged"
     assert "F74" in hosts.said[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "said"),
+    [
+        ("action=stop", 0, "converged: 1 changes made"),
+        ("action=3", 4, "action"),
+        ("nosuch=3", 4, "nosuch"),
+        ("action", 2, "NAME=VALUE"),
+    ],
+)
+def test_the_notebook_with_another_parameter(lab: Lab, kni_params: Path, tmp_path: Path, setting: str, code: int, said: str) -> None:
+    notebook = Path(__file__).parents[2] / "notebooks" / "start.ipynb"
+    argv = [sys.executable, "-m", "dpvsbook", "run", str(notebook), str(kni_params), "--apply", "--set", setting]
+    argv += ["--ssh-config", str(lab.ssh_config), "--outputs", str(tmp_path / "outputs")]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (ended.returncode, said in ended.stdout + ended.stderr) == (code, True), ended.stdout + ended.stderr
