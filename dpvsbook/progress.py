@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dpvsbook.runs import Run
 
-MARK = {"failed": "✗", "nothing to do": "·", "planned": "?", "applied": "✓", "passed": "✓", "taken back": "✓"}
+MARK = {"failed": "✗", "nothing to do": "·", "planned": "?", "warned": "!", "applied": "✓", "passed": "✓", "taken back": "✓"}
 
 
 class Progress:

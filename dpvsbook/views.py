@@ -32,6 +32,7 @@ TONE = {
     "passed": "ok",
     "changes-pending": "todo",
     "planned": "todo",
+    "warned": "todo",
     "failed": "bad",
     "nothing to do": "idle",
 }

@@ -34,7 +34,8 @@ LONG = 400
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A check: what it decides, how, and what to do. `stops`: dpvs does not start, or not as it should, where it fails."""
+    """A check: what it decides, how, and what to do. `stops`: dpvs ends as it starts, where it fails, and no step of
+    `start` mends that."""
 
     id: str
     name: str

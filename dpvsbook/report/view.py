@@ -32,6 +32,7 @@ TONES: Mapping[str, str] = {
     "read back": "good",
     "completed": "good",
     "planned": "todo",
+    "warned": "todo",
     "not sent": "idle",
     "nothing to do": "idle",
     "pending": "idle",

@@ -60,11 +60,7 @@ class CheckedView(View):
 
     title: str
     checks: Mapping[str, Sequence[Check]]
-
-    @property
-    def badge(self) -> str:  # type: ignore[override]
-        found = [check for checks in self.checks.values() for check in checks]
-        return "failed" if any(check.verdict == "failed" for check in found) else "passed" if found else "nothing to do"
+    badge: str
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -96,10 +92,13 @@ def before_build(hosts: Opened) -> CheckedView:
 
 
 def before_start(hosts: Opened, *, must: bool = False) -> CheckedView:
-    """What would make dpvs not start, or start as something else. `must`: in apply mode a failure of which dpvs dies ends the run.
+    """What would make dpvs not start, or start as something else. What it would die of fails the run in apply mode; all else is a warning,
+    as it is in preview, where the runbook's own steps may mend it, and for a dpvs that runs already.
 
-    Raises PlanError then, before anything is sent; a director whose dpvs runs already is only told.
+    `must`: raise PlanError for such a failure, before anything is sent.
     """
+    if getattr(hosts, "action", "") == "stop":
+        return CheckedView("Before the start", {}, "nothing to do")
     return _checked(hosts, "Before the start", ("start", "config"), must=must)
 
 
@@ -127,21 +126,22 @@ def _checked(hosts: Opened, title: str, phases: tuple[Phase, ...], *, must: bool
                     evidence=check.evidence,
                 )
         bad = [(name, check) for name, checks in found.items() for check in checks if check.verdict == "failed"]
+        fatal = [(name, check) for name, check in bad if check.rule.stops and not seen[name].running and hosts.mode == "apply"]
+        badge = "failed" if fatal else "warned" if bad else "passed"
         count = sum(map(len, found.values()))
         hosts.record.event(
             "step",
             step="checks",
             title=title,
-            status="failed" if bad else "passed",
+            status=badge,
             changes=0,
             seconds=round(time.monotonic() - started, 3),
             detail=f"{count - len(bad)} of {count} checks passed or can't be told",
         )
-        fatal = [(name, check) for name, check in bad if check.rule.stops and not seen[name].running]
-        if must and fatal and hosts.mode == "apply":
+        if must and fatal:
             said = "; ".join(f"{name}: {check.name}: {check.evidence}" for name, check in fatal)
             raise PlanError(f"dpvs would not start: {said}", remedy=fatal[0][1].rule.fix)
-    return CheckedView(title, found)
+    return CheckedView(title, found, badge)
 
 
 def observe(params: Params, host: Host, director: Director) -> Seen:
