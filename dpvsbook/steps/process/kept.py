@@ -76,7 +76,7 @@ def put_back(hosts: Start) -> None:
     """With `keep`; else it is named. It may have been saved by an earlier run that broke off, or that was not asked to keep it."""
     for name, site in hosts.book.sites.items():
         extras: Sequence[history.Extra] = hosts.extras.get(name, ())
-        if not extras:
+        if not extras and (hosts.keep or name in hosts.fresh):  # otherwise it was told when it mattered
             _, extras = history.saved(hosts.record, name, hosts.hosts[name].host_key)
         if not extras:
             continue

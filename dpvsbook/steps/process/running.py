@@ -62,6 +62,7 @@ def carry_out(hosts: Start, name: str, plan: Plan, started: float) -> None:
         launch.wait_ready(host, place, hosts.devices(name), marked)
     hosts.observe(name)
     if hosts.action != "stop":
+        hosts.fresh.add(name)
         _note_running(hosts, name)
     left = plans.process(name, hosts.states[name], "stop" if hosts.action == "stop" else "start", hosts.devices(name), how).plan
     hosts.note_applied("start", plan, left, len(plan.changes), started)

@@ -60,6 +60,8 @@ class Start:
     pending: int = 0
     verified: bool = False
     extras: dict[str, Sequence[history.Extra]] = field(default_factory=dict)
+    fresh: set[str] = field(default_factory=set)
+    """Directors whose dpvs this run has started."""
 
     def director(self, name: str) -> Director:
         return self.params.director(name)
