@@ -47,8 +47,8 @@ class Progress:
             self._line(f"{prefix}{MARK.get(event['status'], ' ')} {event['title']:<46} {event['status']:<14} {what}".rstrip())
         elif kind == "open":
             self._line(f"{prefix}✓ {'Hosts: ' + ', '.join(row['host'] for row in event['hosts']):<46} {'bound':<14} {event['mode']}")
-        elif kind == "check" and not event["ok"]:
-            self._line(f"{prefix}  ✗ {event['name']}: {event['detail']}")
+        elif kind == "check" and not event["ok"] and event.get("verdict") != "undecided":
+            self._line(f"{prefix}  {'✗' if event['ok'] is False else '!'} {event['name']}: {event['detail']}")
         elif kind in ("error", "lost"):
             message = str(event.get("message") or "the connection was cut while changes were sent")
             self._told.append(message)

@@ -112,22 +112,12 @@ def _checked(hosts: Opened, title: str, phases: tuple[Phase, ...], *, must: bool
     with journalled(hosts.record):
         seen = HostsFailed.unwrap(together(hosts.hosts, lambda name: observe(hosts.params, hosts.hosts[name], hosts.params.director(name))))
         found = {name: catalogue.check(one, phases) for name, one in seen.items()}
-        for name, checks in found.items():
-            for check in checks:
-                well = check.verdict != "failed"
-                detail = check.evidence if well else f"{check.evidence}. {check.rule.cause} {check.rule.fix}"
-                hosts.record.event(
-                    "check",
-                    name=f"{name}: {check.name}",
-                    ok=well,
-                    detail=f"not known: {detail}" if check.verdict == "undecided" else detail,
-                    id=check.id,
-                    verdict=check.verdict,
-                    evidence=check.evidence,
-                )
         bad = [(name, check) for name, checks in found.items() for check in checks if check.verdict == "failed"]
         fatal = [(name, check) for name, check in bad if check.rule.stops and not seen[name].running and hosts.mode == "apply"]
         badge = "failed" if fatal else "warned" if bad else "passed"
+        for name, checks in found.items():
+            for check in checks:
+                _note(hosts.record, name, check, fatal=(name, check) in fatal)
         count = sum(map(len, found.values()))
         hosts.record.event(
             "step",
@@ -142,6 +132,14 @@ def _checked(hosts: Opened, title: str, phases: tuple[Phase, ...], *, must: bool
             said = "; ".join(f"{name}: {check.name}: {check.evidence}" for name, check in fatal)
             raise PlanError(f"dpvs would not start: {said}", remedy=fatal[0][1].rule.fix)
     return CheckedView(title, found, badge)
+
+
+def _note(record: Record, name: str, check: Check, *, fatal: bool) -> None:
+    """Into the record. `ok` is None for what can't be told, and for a warning: only False fails a run."""
+    rule, ok = check.rule, True if check.verdict == "ok" else False if fatal else None
+    detail = f"{check.evidence}. {rule.cause} {rule.fix}" if check.verdict == "failed" else check.evidence
+    facts = {"id": check.id, "verdict": check.verdict, "evidence": check.evidence, "command": rule.command}
+    record.event("check", name=f"{name}: {check.name}", ok=ok, detail=detail, **facts)
 
 
 def observe(params: Params, host: Host, director: Director) -> Seen:
