@@ -82,8 +82,9 @@ def script(prefix: str, stages: Sequence[Stage]) -> str:
         parts.append(
             f"begin {stage.name} {stage.key}\n"
             f"proof() {{ {lines}; }}\n"
-            f"( set -eu\n{stage.script}\n) >log/{stage.name} 2>&1 </dev/null\n"
-            "code=$?\nended\n"
+            # Waited for, for a shell hears a signal at once while it waits, and after the command otherwise.
+            f"( set -eu\n{stage.script}\n) >log/{stage.name} 2>&1 </dev/null &\n"
+            "wait $!\ncode=$?\nended\n"
         )
     return "".join([*parts, "finish 0\n}\nmain\n"])
 
