@@ -33,7 +33,7 @@ LAYERS = (
     ("hosts",),
     ("params",),
     ("conf",),
-    ("secrets",),
+    ("secrets", "known"),
     ("errors",),
 )
 """Top to bottom. The lab stands beside them: it may use params, facts' spelling and errors, and only the command may use it."""

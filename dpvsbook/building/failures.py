@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A failure with its cause and fix, from data/failures-build.json."""
-
-    id: str
-    name: str
-    pattern: re.Pattern[str]
-    cause: str
-    fix: str
-    refs: tuple[str, ...] = ()
+from dpvsbook.known import Known, catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +72,5 @@ def _short(line: str) -> str:
 def explain(log: str, stage: str) -> Failure:
     """The first real error, and the known failure whose pattern it shows. Other errors of the log may be of another kind."""
     error, line = first(log)
-    fits = (known for known, stages in catalogue() if (not stages or stage in stages) and known.pattern.search(error))
+    fits = (known for known in catalogue("build") if stage in (known.stages or (stage,)) and known.pattern.search(error))
     return Failure(error, line, next(fits, None))
-
-
-@cache
-def catalogue() -> tuple[tuple[Known, tuple[str, ...]], ...]:
-    """What is known, each with the stages that it is looked for in (none: all)."""
-    data: list[dict[str, Any]] = json.loads((resources.files("dpvsbook") / "data" / "failures-build.json").read_text("utf-8"))
-    return tuple(
-        (
-            Known(
-                row["id"],
-                row["name"],
-                re.compile("|".join(row["patterns"]), re.MULTILINE),
-                row["cause"],
-                row["fix"],
-                tuple(row.get("refs", ())),
-            ),
-            tuple(row.get("stages", ())),
-        )
-        for row in data
-    )

@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
-from typing import Any
+from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A failure with its cause and fix, from data/failures-start.json.
-
-    `fatal`: dpvs doesn't start with it. `codes`: what a group `code` of the pattern means, where dpvs gives a number.
-    """
-
-    id: str
-    name: str
-    pattern: re.Pattern[str]
-    cause: str
-    fix: str
-    fatal: bool = True
-    refs: tuple[str, ...] = ()
-    codes: Mapping[str, str] = field(default_factory=dict, hash=False)
+from dpvsbook.known import Known, catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +32,7 @@ LINES = 6
 
 def explain(text: str) -> Failure:
     """The error that ended a start, and the first known failure whose pattern the text shows. Those that are fatal go before."""
-    for known in sorted(catalogue(), key=lambda known: not known.fatal):
+    for known in sorted(catalogue("start"), key=lambda known: not known.fatal):
         if (found := known.pattern.search(text)) is not None:
             return _failure(text, known, found)
     return Failure(first(text))
@@ -70,7 +50,7 @@ def first(text: str) -> str:
 def complaints(text: str) -> tuple[Failure, ...]:
     """What a dpvs that runs has said of its dpvs.conf and its ports, each once: F10, F75 and their like."""
     found: dict[str, Failure] = {}
-    for known in catalogue():
+    for known in catalogue("start"):
         if not known.fatal:
             for match in known.pattern.finditer(text):
                 failure = _failure(text, known, match)
@@ -92,22 +72,3 @@ class _Given(dict[str, str]):
 
     def __missing__(self, key: str) -> str:
         return "?"
-
-
-@cache
-def catalogue() -> tuple[Known, ...]:
-    """What is known, in the order in which it is looked for."""
-    data: list[dict[str, Any]] = json.loads((resources.files("dpvsbook") / "data" / "failures-start.json").read_text("utf-8"))
-    return tuple(
-        Known(
-            row["id"],
-            row["name"],
-            re.compile("|".join(row["patterns"]), re.MULTILINE),
-            row["cause"],
-            row["fix"],
-            row.get("fatal", True),
-            tuple(row.get("refs", ())),
-            row.get("codes", {}),
-        )
-        for row in data
-    )

@@ -23,6 +23,7 @@ from dpvsbook.building.look import BuildState, Tree
 from dpvsbook.building.watch import BuildFailed
 from dpvsbook.errors import ParamsError, PlanError
 from dpvsbook.hosts import wire
+from dpvsbook.known import catalogue
 from dpvsbook.params.build import Origin, Source
 from dpvsbook.progress import Progress
 from dpvsbook.steps import build as steps
@@ -263,7 +264,7 @@ def test_a_long_line_is_cut() -> None:
 
 
 def test_each_known_failure_says_what_to_do() -> None:
-    known = [entry for entry, _ in failures.catalogue()]
+    known = catalogue("build")
     assert len({entry.id for entry in known}) == len(known)
     assert {"F15", "F16", "F17", "F18"} <= {entry.id for entry in known}
     assert all(entry.cause and entry.fix for entry in known)

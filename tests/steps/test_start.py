@@ -17,8 +17,9 @@ from dpvsbook import params as params_module
 from dpvsbook import records
 from dpvsbook.errors import DpvsbookError, ParamsError, ParseError, PlanError
 from dpvsbook.facts import dpip_link
+from dpvsbook.known import catalogue
 from dpvsbook.starting import kni, launch, look, plans
-from dpvsbook.starting.failures import catalogue, complaints, explain
+from dpvsbook.starting.failures import complaints, explain
 from dpvsbook.starting.look import Process, StartState
 from dpvsbook.starting.place import Place
 from dpvsbook.steps import start
@@ -60,12 +61,12 @@ def test_a_start_that_failed_is_explained(case: dict[str, Any]) -> None:
 
 def test_every_known_failure_has_a_case() -> None:
     """F09, F10 and F75 don't end a start; F74 is seen from the file's time."""
-    fatal = {known.id for known in catalogue() if known.fatal}
+    fatal = {known.id for known in catalogue("start") if known.fatal}
     assert fatal == {case["id"] for case in CASES if case["id"]}
-    assert {known.id for known in catalogue() if not known.fatal} == {"F09", "F10", "F74", "F75"}
+    assert {known.id for known in catalogue("start") if not known.fatal} == {"F09", "F10", "F74", "F75"}
     wanted = {f"F{number:02}" for number in range(1, 15)} | {"F74", "F75"}
-    assert wanted <= {known.id for known in catalogue()}
-    assert all(known.cause and known.fix for known in catalogue())
+    assert wanted <= {known.id for known in catalogue("start")}
+    assert all(known.cause and known.fix for known in catalogue("start"))
 
 
 def test_what_a_running_dpvs_complains_of_is_told_once() -> None:
