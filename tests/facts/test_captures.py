@@ -46,7 +46,7 @@ def test_every_parser_has_captures():
     assert modules == set(PARSERS), "tests/facts/cases.py names every module that parses a command, and no other"
     for parser in PARSERS:
         versions = {case.path.name.split("-")[0] for case in cases(parser)}
-        wanted = {"1.10"} if parser == "dpip_vlan" else {"1.10", "1.9.10"}  # no vlan list was recorded on 1.9
+        wanted = {"1.10", "1.9.10"}
         assert wanted <= versions, f"put captures of {parser} into {CAPTURES / parser}"
     assert all(case.path.with_suffix(".json").exists() for case in cases() if case.parser != "director")
 

@@ -133,6 +133,7 @@ class Dpvs:
     ) -> None:
         self.version = VERSIONS[version]
         self.clock = clock
+        self.started = clock()
         self.ipc_file = ipc_file
         self.names = {"localhost": "127.0.0.1"} if names is None else names
         self.random = random.Random(seed)  # noqa: S311  (which LIP comes next, no secret)

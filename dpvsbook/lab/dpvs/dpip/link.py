@@ -8,7 +8,6 @@ from dpvsbook.lab.dpvs import errors
 from dpvsbook.lab.dpvs.devices import Counters, Device
 from dpvsbook.lab.dpvs.dpip.call import Call, Fail, NotHere
 from dpvsbook.lab.dpvs.dpip.link_verbose import verbose
-from dpvsbook.lab.dpvs.ip import atoi
 from dpvsbook.lab.dpvs.process import Dpvs
 from dpvsbook.lab.dpvs.sockopt import Message
 
@@ -191,7 +190,7 @@ def _show_cpu(call: Call, number: int) -> None:
 
 
 def _cpu_stats(dpvs: Dpvs, number: int) -> str:
-    loops = atoi(f"{dpvs.clock() * 1_000_000:.0f}") if number else 0
+    loops = 1 + int((dpvs.clock() - dpvs.started) * 1_000_000) if number else 0  # it loops before it answers
     seen = [device.counters for device in dpvs.devices.values()] if number else []
     return (
         _table((("lcore_loop", loops), ("pktburst", 2 * loops), ("zpktburst", 2 * loops), ("fpktburst", 0)), 20)

@@ -22,7 +22,8 @@ _MAC = re.compile(r":".join([r"\s*(?:0[xX])?([0-9a-fA-F]{1,2})"] * 6))
 
 def run(call: Call) -> None:
     """Carry out one call."""
-    device, mac, address = "", "", ""
+    device, mac = "", ""
+    address: str | None = None
     while call.words:
         word = call.words.pop(0)
         if word == "dev":
@@ -34,9 +35,9 @@ def run(call: Call) -> None:
             mac = ":".join(f"{int(octet, 16):02x}" for octet in found.groups())
         else:
             address = word
-    if call.command in ("add", "del") and not address:
+    if call.command in ("add", "del") and address is None:
         raise call.bad("missing ip address")
-    ip = _address(call, address) if address else None
+    ip = _address(call, address) if address is not None else None
     if call.command == "show":
         call.out("".join(_line(entry) for entry in call.wire.ask(Message.NEIGHBOUR_SHOW, lambda dpvs: _listed(dpvs, device))))
     elif call.command == "add":
