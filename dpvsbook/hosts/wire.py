@@ -105,7 +105,7 @@ def script(
 
 def _lock(mark: str, holder: str) -> str:
     """Created where none is, or not at all; one that is still empty gets a second to say whose it is. A dead run's lock is taken over by
-    one alone of those who try."""
+    one alone of those who try. None could be created and none is there: another's may just have gone, so it is tried again."""
     who = shlex.quote(" ".join(holder.split()))
     return f"""\
 if [ -w /run ]; then lock=/run/{LOCK}; else lock=/tmp/{LOCK}; fi
@@ -116,9 +116,11 @@ take() {{ ( set -C; printf '%s\\n%s\\n' $$ {who} >"$lock" ) && mine=1; }}
 holder() {{ pid=; who=; {{ read -r pid; read -r who; }} <"$lock"; }}
 alive() {{ [ -n "$1" ] && {{ kill -0 "$1" || [ -d "/proc/$1" ]; }}; }}
 held() {{ printf '\\n{mark} locked %s\\n' "${{who:-somebody who was a moment faster}}$1"; exit 75; }}
-if ! take 2>/dev/null; then
-  if [ ! -e "$lock" ] && ! take 2>/dev/null; then printf '\\n{mark} unlockable %s\\n' "$lock"; exit 75; fi
-fi
+tries=0
+until take 2>/dev/null || [ -e "$lock" ]; do
+  tries=$((tries+1))
+  if [ $tries = 5 ]; then printf '\\n{mark} unlockable %s\\n' "$lock"; exit 75; fi
+done
 if [ -z "$mine" ]; then
   holder 2>/dev/null
   if [ -z "$pid" ]; then sleep 1; holder 2>/dev/null; fi
