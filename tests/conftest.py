@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +26,31 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PARAMS = Path(__file__).parents[1] / "params"
+
+
+@functools.cache
+def what_root_lacks() -> str:
+    """Why tests marked `root` can't run here; "" where they can. A container's root may be one by name only."""
+    if getattr(os, "geteuid", lambda: 1)() != 0:
+        return "needs root"
+    with tempfile.TemporaryDirectory() as folder:
+        layers = "lowerdir=low,upperdir=up,workdir=work"
+        script = f"cd {folder} && mount -t tmpfs none . && cd {folder} && mkdir low up work all && mount -t overlay -o {layers} none all"
+        try:
+            argv = ["unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "sh", "-c", script]
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"needs unshare: {error}"
+    return "" if done.returncode == 0 else f"root may not make namespaces and overlays here: {done.stderr.strip()}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, with the reason, what this machine can't run; before any fixture is made."""
+    if item.get_closest_marker("root") and (lacking := what_root_lacks()):
+        pytest.skip(lacking)
+    if item.get_closest_marker("dpvs") and not os.environ.get("DPVSBOOK_DPVS"):
+        pytest.skip("needs a built DPVS: DPVSBOOK_DPVS=FOLDER")
 
 
 @pytest.fixture(scope="session")

@@ -27,14 +27,6 @@ STAND_IN = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _what_this_machine_has(request: pytest.FixtureRequest) -> None:
-    if request.node.get_closest_marker("root") and os.geteuid() != 0:
-        pytest.skip("needs root")
-    if request.node.get_closest_marker("dpvs") and not os.environ.get("DPVSBOOK_DPVS"):
-        pytest.skip("needs a built DPVS: DPVSBOOK_DPVS=FOLDER")
-
-
 @pytest.fixture(scope="module")
 def own_params(tmp_path_factory: pytest.TempPathFactory, params_file: Path) -> Path:
     """The two-arm cluster under a name that no other lab of this machine has."""

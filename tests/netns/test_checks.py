@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +20,6 @@ END = f"kill $(cat /var/run/dpvs.pid); {GONE}"
 
 @pytest.fixture(scope="module")
 def lab(own_params: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetnsLab]:
-    if os.geteuid() != 0 or not os.environ.get("DPVSBOOK_DPVS"):
-        pytest.skip("needs root and a built DPVS: DPVSBOOK_DPVS=FOLDER")
     with NetnsLab.up(own_params, tmp_path_factory.mktemp("checks") / "lab") as lab:
         do(lab, "cp /etc/dpvs.conf /root/dpvs.conf")
         yield lab

@@ -21,8 +21,6 @@ CURL = "curl -sS -m 3 http://10.0.0.100/"
 
 @pytest.fixture(scope="module")
 def lab(own_params: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetnsLab]:
-    if os.geteuid() != 0 or not os.environ.get("DPVSBOOK_DPVS"):
-        pytest.skip("needs root and a built DPVS: DPVSBOOK_DPVS=FOLDER")
     pages = int(machine.NR_HUGEPAGES.read_text())
     with NetnsLab.up(own_params, tmp_path_factory.mktemp("real") / "lab") as lab:
         yield lab
