@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.conformance.universe import Words, either, several
 from tests.conformance.words_dpip import DPIP
 from tests.conformance.words_ipvsadm import IPVSADM
-from tests.conformance.worlds import Command
+from tests.conformance.worlds import ROUND_TRIP, Command
 
 AVOIDED = {
     "ipvsadm -l without -n": "asks the resolver for each address and service: minutes",
@@ -81,6 +81,7 @@ COMMAND = st.one_of(
     *([PLAIN.filter(_harmless).map(Command)] * 12),
     *([spoiled().filter(_harmless).map(Command)] * 2),
     _RESTORE,
+    st.one_of(_RESTORE, st.just(ROUND_TRIP)),
 )
 #: begins a sequence now and then: something for the other commands to meet
 GROUND = [

@@ -22,6 +22,7 @@ STATE = tuple(
         "dpip vlan show link dpdk0",
         "dpip vlan show link dpdk1",
         "dpip tunnel show",
+        "dpip ipset show",
         "ipvsadm -S -n",
         "ipvsadm -ln",
         "ipvsadm -ln --thresholds",
@@ -39,6 +40,7 @@ PATIENCE = 1.0
 """Seconds in which a read may come to what is expected: dpvs's worker does some things a moment after the command has returned."""
 
 _UNORDERED = {("dpip", "addr"), ("dpip", "route"), ("dpip", "neigh"), ("dpip", "vlan"), ("dpip", "tunnel")}
+_SETS = ("dpip", "ipset")  # in the order of a hash, and so are their members
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ def view(command: Command, seen: Seen) -> tuple[object, ...]:
         if command.argv[0] == "ipvsadm" and "\nUsage:\n" in text:
             text = text.partition("\n")[0]  # its help is its authors' text, and the lab's is the lab's
         lines = [_line(line) for line in comparable(text)]
+        if reads(command) and (command.argv[0], *words) == _SETS:
+            lines = sorted("\n".join(sorted(one.splitlines())) for one in "\n".join(lines).split("\n\n"))
         if reads(command) and ((command.argv[0], *words) in _UNORDERED or _lists_clients(text)):
             lines = _entries("\n".join(lines))
         streams.append(lines)

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from tests.conformance.commands import LONGEST, SEQUENCE
 from tests.conformance.compare import STATE, Difference
 from tests.conformance.judge import Judge
-from tests.conformance.known import KNOWN, reason
+from tests.conformance.known import KNOWN, Known, reason
 from tests.conformance.worlds import Command, Emulated, Real, Seen, version_of
 
 WRITTEN = YAML(typ="safe").load(Path(__file__).with_name("sequences.yaml").read_text())
@@ -81,8 +81,10 @@ def test_random(judge: Judge):
 @pytest.mark.dpvs
 @pytest.mark.slow
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.name)
-def test_known_difference_is_still_there(judge: Judge, known: object):
+def test_known_difference_is_still_there(judge: Judge, known: Known):
     found = judge.difference(known.example)
+    if known.timing and found is None:
+        return
     assert found is not None, "the two agree by now: take it out of known.yaml"
     assert known.explains(found), str(found)
 

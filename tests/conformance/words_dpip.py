@@ -138,6 +138,36 @@ LINK = either(
     (2, line("show", st.sampled_from([(), ("dpdk0",), ("dpdk1",), ("dpdk9",), ("vl7",), ("dpdk0.5",)]))),
     line(st.sampled_from(["flush", "replace", "bogus", "enable"]), DEVICE),
 )
+_SET = mostly(["s1", "s2", "s6"], several("none '' averyveryveryveryverylongsetname"))
+_MEMBER = mostly(
+    several("10.0.0.48 10.0.0.49 10.0.0.0/30 10.0.0.48/31 10.0.0.50-10.0.0.52 2001:db8:1::48 2001:db8:1::/126"),
+    several("10.0.0.300 abc '' 10.0.0.0/0 10.0.0.8/33 10.0.0.7/-1 10.0.0.1/abc /24 10.0.0.9-10.0.0.7 10.0.0.9- 10.0.0.1-abc 0.0.0.0"),
+)
+IPSET = either(
+    (
+        4,
+        line(
+            "create",
+            _SET,
+            mostly(["hash:ip", "hash:net"], several("hash:bogus ''")),
+            some(
+                st.just(("comment",)),
+                line("hashsize", mostly(["300", "1024"], several("0 1 abc 65536"))),
+                line("maxelem", mostly(["3", "100"], several("0 1 abc"))),
+                st.just(("bogus",)),
+                most=2,
+            ),
+        ),
+    ),
+    (6, line("add", _SET, _MEMBER, some(line("comment", st.sampled_from(several("hello 'two words' ''"))), st.just(("bogus",)), most=1))),
+    (3, line("del", _SET, _MEMBER)),
+    (3, line("test", _SET, _MEMBER)),
+    (2, line("show", st.sampled_from([(), ("s1",), ("s2",), ("none",)]))),
+    line("flush", _SET),
+    (2, line("destroy", _SET)),
+    line(st.sampled_from(several("create add del test flush destroy bogus"))),
+    line(st.sampled_from(several("create add del test bogus set replace")), _SET),
+)
 DPIP = either(
     (6, line(_FAMILY, "addr", ADDR)),
     (6, line(_FAMILY, "route", ROUTE)),
@@ -145,6 +175,7 @@ DPIP = either(
     (3, line(_FAMILY, "neigh", NEIGH)),
     (3, line("vlan", VLAN)),
     (3, line("tunnel", TUNNEL)),
+    (3, line(st.sampled_from([(), (), ("-6",), ("-v",)]), "ipset", IPSET)),
     (3, line("link", LINK)),
     line(
         st.sampled_from(

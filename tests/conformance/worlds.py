@@ -56,6 +56,10 @@ class Command:
     __repr__ = __str__
 
 
+ROUND_TRIP = Command(("sh", "-c", 'saved=$(ipvsadm -S -n); ipvsadm -C; echo "$saved" | ipvsadm -R'))
+"""All services saved, cleared and restored."""
+
+
 class Seen(NamedTuple):
     """What a command did: exit code, standard output, standard error."""
 
@@ -143,6 +147,10 @@ class Emulated:
         return [self._run(command) for command in commands]
 
     def _run(self, command: Command) -> Seen:
+        if command == ROUND_TRIP:
+            saved, cleared = self._run(Command(("ipvsadm", "-S", "-n"))), self._run(Command(("ipvsadm", "-C")))
+            restored = self._run(Command(("ipvsadm", "-R"), saved.stdout.rstrip("\n") + "\n"))
+            return Seen(restored.exit, cleared.stdout + restored.stdout, saved.stderr + cleared.stderr + restored.stderr)
         out: list[str] = []
         err: list[str] = []
         tool = {"dpip": dpip.main, "ipvsadm": ipvsadm.main}[command.argv[0]]

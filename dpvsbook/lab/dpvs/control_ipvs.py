@@ -21,12 +21,13 @@ def find(dpvs: Dpvs, key: ServiceKey) -> Service:
 def shown(dpvs: Dpvs, key: ServiceKey) -> Service:
     """The service that a read names: the worker doesn't find it, so the master has no answer (-23).
 
-    Neither does it find an IPv6 fwmark (it only looks for IPv4 ones) and a match whose ranges aren't of its family, as one
-    by devices alone, with `af=`: one of these in the table ends every listing where its turn comes. Seen on real DPVS 1.10-2.
+    Of fwmarks it only knows the IPv4 ones: for an IPv6 one it answers with the IPv4 one of that number. Neither does it find a match
+    whose ranges aren't of its family, as one by devices alone, with `af=`. One that it doesn't find ends every listing where its turn
+    comes. Seen on real DPVS 1.10-2.
     """
-    service = dpvs.services.find(key)
+    service = dpvs.services.find(key._replace(family=4) if key.fwmark and key.family == 6 else key)
     mixed = not key.match.empty and key.match.family != key.family
-    if service is None or not key.family or mixed or (key.fwmark and key.family == 6):
+    if service is None or not key.family or mixed:
         raise errors.Refused(errors.MSG_FAIL)
     return service
 

@@ -24,7 +24,8 @@ _SCOPE_NAMES = {number: name for name, number in _SCOPES.items()}
 
 def run(call: Call) -> None:
     """Carry out one call."""
-    device, scope, broadcast, sapool, prefix = "", 0, None, False, ""
+    device, scope, broadcast, sapool = "", 0, None, False
+    prefix: str | None = None
     family = call.options.family
     while call.words:
         word = call.words.pop(0)
@@ -44,9 +45,9 @@ def run(call: Call) -> None:
             sapool = True
         else:
             prefix = word
-    if call.command in ("add", "del", "set") and not prefix:
+    if call.command in ("add", "del", "set") and prefix is None:
         raise call.bad("missing IFADDR")
-    ip, length = _prefix(call, prefix, family) if prefix else (None, 0)
+    ip, length = _prefix(call, prefix, family) if prefix is not None else (None, 0)
     if call.command != "show" and not device:
         raise call.bad("no device specified.")
     if call.command == "show":

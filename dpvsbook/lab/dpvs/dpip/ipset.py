@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 from dpvsbook.lab.dpvs import errors
 from dpvsbook.lab.dpvs import ip as ips
 from dpvsbook.lab.dpvs.dpip.call import Call, Fail, NotHere
-from dpvsbook.lab.dpvs.ip import Ip, atoi
+from dpvsbook.lab.dpvs.ip import ANY4, Ip, atoi, network
 from dpvsbook.lab.dpvs.ipsets import KINDS, IpSet
 from dpvsbook.lab.dpvs.process import Dpvs
 from dpvsbook.lab.dpvs.sockopt import Message
@@ -30,7 +32,7 @@ def run(call: Call) -> None:
             raise call.bad()
         _show(call, "")
         return
-    name = call.words.pop(0)
+    name = call.words.pop(0)[:31]
     if call.command in ("show", "flush", "destroy"):
         if call.words:
             raise call.bad()
@@ -52,10 +54,16 @@ def run(call: Call) -> None:
 def _known(call: Call, name: str) -> None:
     """Before anything else, dpip asks for the set, to know its kind; a listing goes on without."""
     try:
-        call.wire.ask(Message.IPSET_LIST, lambda dpvs: dpvs.ipsets.get(name))
+        found = call.wire.ask(Message.IPSET_LIST, lambda dpvs: _asked(dpvs, name))
     except errors.Refused:
-        if call.command != "show":
-            raise Fail(errors.INVAL, stage="check") from None
+        found = []
+    if not found and call.command != "show":
+        raise Fail(errors.INVAL, stage="check")
+
+
+def _asked(dpvs: Dpvs, name: str) -> list[IpSet]:
+    """The set of a name; all of them where there is no name."""
+    return [dpvs.ipsets.get(name)] if name else sorted(dpvs.ipsets.listed(), key=lambda one: one.name)
 
 
 def _create(call: Call, name: str) -> None:
@@ -76,6 +84,7 @@ def _create(call: Call, name: str) -> None:
         if new.kind in _OTHER_KINDS:
             raise NotHere(f"ipset create … {new.kind}")
         raise Fail(errors.INVAL, stage="check")
+    new.maxelem = new.maxelem or 65535
     new.hashsize = 1 << (new.hashsize.bit_length() - 1) if new.hashsize > 0 else 1024
     call.wire.ask(Message.IPSET_SET, lambda dpvs: dpvs.ipsets.create(new))
 
@@ -92,17 +101,19 @@ def _member(call: Call, name: str) -> None:
         raise call.bad()
     entry = call.words.pop(0)
     try:
-        call.wire.ask(Message.IPSET_LIST, lambda dpvs: dpvs.ipsets.get(name))
+        found = call.wire.ask(Message.IPSET_LIST, lambda dpvs: _asked(dpvs, name))
     except errors.Refused:
-        raise call.bad() from None
-    member = _parse(call, entry)
+        found = []
+    if not found:
+        raise call.bad()
+    parsed = _parse(call, entry)
+    first, _, number = parsed
     if call.command == "test":
-        held = call.wire.ask(Message.IPSET_TEST, lambda dpvs: dpvs.ipsets.get(name).has(member[0]))
-        if call.options.verbose:
-            call.out(f"{entry} is {'in' if held else 'NOT in'} set {name}\n")
-        else:
-            call.out("true\n" if held else "false\n")
+        _test(call, name, entry, first, number)
         return
+    if found[0].kind == "hash:ip" and first.family == 6 and number:
+        call.err("ipv6 cidr is not supported by the set type\n")
+        raise Fail(errors.INVAL, stage="check")
     comment = ""
     while call.words:
         word = call.words.pop(0)
@@ -114,37 +125,83 @@ def _member(call: Call, name: str) -> None:
             raise call.bad(code=errors.NOTSUPP)
     force = call.options.force
     if call.command == "add":
-        call.wire.ask(Message.IPSET_SET, lambda dpvs: _add(dpvs, name, member, comment, force))
+        call.wire.ask(Message.IPSET_SET, lambda dpvs: _add(dpvs, name, parsed, comment, force))
     else:
-        call.wire.ask(Message.IPSET_SET, lambda dpvs: _delete(dpvs, name, member, force))
+        call.wire.ask(Message.IPSET_SET, lambda dpvs: _delete(dpvs, name, parsed, force))
 
 
-def _parse(call: Call, text: str) -> tuple[Ip, int]:
-    if "-" in text or "," in text:
-        raise NotHere("ipset entries with ranges, ports or MACs")
+def _test(call: Call, name: str, entry: str, ip: Ip, number: int) -> None:
+    if number:
+        call.err("Warning: ignore cidr settings for ipset test\n")
+    held = call.wire.ask(Message.IPSET_TEST, lambda dpvs: _tested(dpvs, name, ip))
+    if held is None:
+        raise Fail(errors.INVAL, "set test failed")
+    if call.options.verbose:
+        call.out(f"{entry} is {'in' if held else 'NOT in'} set {name}\n")
+    else:
+        call.out("true\n" if held else "false\n")
+
+
+def _parse(call: Call, text: str) -> tuple[Ip, Ip, int]:
+    """The first and the last address of an entry, and its prefix length (0: none that counts). Nothing at all is 0.0.0.0."""
+    if "," in text:
+        raise NotHere("ipset entries with ports or MACs")
     address, slash, length = text.partition("/")
-    ip = ips.parse(address)
-    if ip is None:
+    address, dash, end = (address, "", "") if slash else text.partition("-")
+    first = ips.parse(address) if text else ANY4
+    last = ips.parse(end) if dash and end else first
+    if first is None or last is None:
         raise call.bad()
-    return ip, atoi(length) if slash else len(ip.packed) * 8
+    number = atoi(length) & 0xFF if slash else 0
+    return first, last, number
 
 
-def _add(dpvs: Dpvs, name: str, member: tuple[Ip, int], comment: str, force: bool) -> None:
+def _members(chosen: IpSet, first: Ip, last: Ip, number: int) -> list[tuple[Ip, int]]:
+    """What an entry stands for: networks in a hash:net, each address in a hash:ip. (No more of them than the first that no longer fits.)"""
+    full = len(first.packed) * 8
+    length = number if 0 < number <= full else full
+    lowest = network(first, length)
+    ranged = last.packed > first.packed and last.family == first.family
+    if chosen.kind == "hash:net":
+        if not ranged:
+            return [(lowest, length)]
+        nets = ipaddress.summarize_address_range(ipaddress.ip_address(first.packed), ipaddress.ip_address(last.packed))
+        return [(ips.from_bytes(net.network_address.packed), net.prefixlen) for net in nets]
+    start = int.from_bytes(lowest.packed, "big")
+    many = int.from_bytes(last.packed, "big") - start + 1 if ranged else 1 << (full - length)
+    many = min(many, chosen.maxelem + 1)
+    return [(ips.from_bytes((start + at).to_bytes(full // 8, "big")), full) for at in range(many)]
+
+
+def _add(dpvs: Dpvs, name: str, entry: tuple[Ip, Ip, int], comment: str, force: bool) -> None:
+    """One after the other: what is added before one is refused stays."""
     chosen = dpvs.ipsets.get(name)
-    if member in chosen.members and not force:
-        raise errors.Refused(errors.EXIST)
-    chosen.members[member] = comment
+    for member in _members(chosen, *entry):
+        if member[0].family != chosen.family:
+            raise errors.Refused(errors.INVAL)
+        if len(chosen.members) >= chosen.maxelem:
+            raise errors.Refused(errors.NOMEM)
+        if member in chosen.members and not force:
+            raise errors.Refused(errors.EXIST)
+        chosen.members[member] = comment
 
 
-def _delete(dpvs: Dpvs, name: str, member: tuple[Ip, int], force: bool) -> None:
+def _delete(dpvs: Dpvs, name: str, entry: tuple[Ip, Ip, int], force: bool) -> None:
     chosen = dpvs.ipsets.get(name)
-    if chosen.members.pop(member, None) is None and not force:
-        raise errors.Refused(errors.NOTEXIST)
+    for member in _members(chosen, *entry):
+        if member[0].family != chosen.family:
+            raise errors.Refused(errors.INVAL)
+        if chosen.members.pop(member, None) is None and not force:
+            raise errors.Refused(errors.NOTEXIST)
+
+
+def _tested(dpvs: Dpvs, name: str, ip: Ip) -> bool | None:
+    return dpvs.ipsets.get(name).has(ip) if name in dpvs.ipsets and ip.family == dpvs.ipsets.get(name).family else None
 
 
 def _show(call: Call, name: str) -> None:
     def answer(dpvs: Dpvs) -> list[tuple[IpSet, int]]:
-        chosen = [dpvs.ipsets.get(name)] if name else dpvs.ipsets.listed()
+        chosen = _asked(dpvs, name)
         return [(one, dpvs.deny.uses(one.name) + dpvs.allow.uses(one.name)) for one in chosen]
 
     try:
@@ -165,6 +222,6 @@ def _text(one: IpSet, references: int) -> str:
 
 
 def _line(one: IpSet, ip: Ip, length: int, comment: str) -> str:
-    address = f"{ip.text}/{length}" if one.kind == "hash:net" else ip.text
+    address = f"{ip.text}/{length}" if one.kind == "hash:net" and length < 128 else ip.text
     said = f'comment "{comment}"' if one.comment and comment else ""
     return f"{address}  {said}\n"

@@ -32,7 +32,7 @@ class _Words:
     mtu: int = 0
     metric: int = 0
     kind: str = "net"
-    prefix: str = ""
+    prefix: str | None = None
 
 
 def run(call: Call) -> None:
@@ -50,9 +50,9 @@ def run(call: Call) -> None:
         else:
             call.wire.ask(Message.ROUTE_FLUSH, lambda dpvs: control.flush_routes(dpvs, words.device))
         return
-    if not words.prefix:
+    if words.prefix is None:
         raise call.bad("missing prefix")
-    to, length = _prefix(call, words, six)
+    to, length = _prefix(call, words, words.prefix, six)
     if call.options.verbose:
         call.out(_spoken6(words, to, length) if six else _spoken4(words, to, length))
     if six:
@@ -90,11 +90,11 @@ def _read(call: Call, six: bool) -> _Words:
     return words
 
 
-def _prefix(call: Call, words: _Words, six: bool) -> tuple[Ip, int]:
-    if words.prefix == "default":
+def _prefix(call: Call, words: _Words, text: str, six: bool) -> tuple[Ip, int]:
+    if text == "default":
         words.family = words.family or (6 if six else 4)
         return (ANY6 if words.family == 6 else ANY4), 0
-    address, slash, length = words.prefix.partition("/")
+    address, slash, length = text.partition("/")
     to = call.address(address, words.family)
     words.family = to.family
     return to, (atoi(length) if slash else 0) or (128 if six else len(to.packed) * 8)

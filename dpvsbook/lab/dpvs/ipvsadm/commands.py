@@ -44,10 +44,10 @@ def _edit_service(wire: Wire, request: Request, err: Writer) -> None:
     except errors.Refused:
         err(f"{NO_ERROR}\n")
         raise errors.Refused(errors.INVAL) from None
-    wire.ask(Message.SERVICE_EDIT, lambda dpvs: control.edit_service(dpvs, old.key, _edited(old.settings, request)))
+    wire.ask(Message.SERVICE_EDIT, lambda dpvs: control.edit_service(dpvs, old.key, _edited(old.settings, old.key.family, request)))
 
 
-def _edited(old: Settings, request: Request) -> Settings:
+def _edited(old: Settings, family: int, request: Request) -> Settings:
     new = request.settings
     merged = replace(old, conn_timeout=new.conn_timeout, proxy_protocol=new.proxy_protocol)
     if request.has("scheduler"):
@@ -60,6 +60,8 @@ def _edited(old: Settings, request: Request) -> Settings:
         merged.persistent, merged.timeout = True, new.timeout
     if request.has("netmask"):
         merged.netmask = new.netmask
+        if request.key.family == 6 and family == 4:  # a prefix length, in the memory of a mask
+            merged.netmask = int.from_bytes(new.netmask.to_bytes(4, "little"), "big")
     if request.has("synproxy"):
         merged.synproxy = new.synproxy
     merged.expire_quiescent |= new.expire_quiescent
@@ -126,6 +128,8 @@ def _entry(request: Request) -> Entry:
     key = request.key
     address: Ip = key.address or (ANY6 if key.family == 6 else ANY4)
     subject = request.subject
+    if subject is None and not request.ipset:
+        subject = ANY6 if key.family == 6 else ANY4  # a set without a name is no set
     if subject is not None and subject.family == 6 and key.family == 4:
         subject = from_bytes(subject.packed[:4])  # of a v6 client on a v4 service's list, the first four bytes are taken
     return Entry(key.family, key.protocol, address, key.port, subject, request.ipset)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dpvsbook.lab.dpvs import control_ipvs as control
 from dpvsbook.lab.dpvs import errors
 from dpvsbook.lab.dpvs.acl import AccessList, Entry
@@ -47,10 +49,14 @@ def list_everything(wire: Wire, out: Writer) -> int:
     return 0
 
 
+def _check_cpu(request: Request) -> None:
+    if not 0 <= request.cpu <= 1:  # the master, and one worker
+        raise errors.Refused(errors.INVAL)
+
+
 def _all(wire: Wire, request: Request) -> list[Service]:
     def answer(dpvs: Dpvs) -> list[Service]:
-        if not 0 <= request.cpu <= 1:  # the master, and one worker
-            raise errors.Refused(errors.INVAL)
+        _check_cpu(request)
         dpvs.conns.expire()
         return list(dpvs.services)
 
@@ -80,9 +86,10 @@ def _title(kind: str) -> str:
 
 def _print(wire: Wire, request: Request, service: Service, kind: str, out: Writer, *, rule: bool) -> None:
     try:
-        wire.ask(Message.DESTS_GET, lambda dpvs: control.shown(dpvs, service.key))
+        answer = wire.ask(Message.DESTS_GET, lambda dpvs: control.shown(dpvs, service.key))
     except errors.Refused:
         raise GiveUp(1, NO_ERROR) from None
+    service = replace(service, dests=answer.dests)
     out(print_service(service, kind, request.has("numeric"), not request.has("nosort"), request.has("exact"), rule))
 
 
@@ -94,6 +101,7 @@ def _one_service(wire: Wire, request: Request, out: Writer, kind: str) -> None:
 
 def _shown(wire: Wire, request: Request) -> Service:
     def answer(dpvs: Dpvs) -> Service:
+        _check_cpu(request)
         dpvs.conns.expire()
         return control.shown(dpvs, request.key)
 
