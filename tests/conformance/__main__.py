@@ -20,7 +20,7 @@ from tests.conformance import known
 from tests.conformance.commands import SEQUENCE
 from tests.conformance.compare import Difference
 from tests.conformance.judge import Judge
-from tests.conformance.worlds import Command, Died, Real
+from tests.conformance.worlds import Command, Died, Emulated, Real, version_of
 
 
 def shortened(judge: Judge, found: Difference, tries: int = 60) -> Difference:
@@ -34,7 +34,7 @@ def shortened(judge: Judge, found: Difference, tries: int = 60) -> Difference:
         while at < len(commands) and tries > 0:
             fewer = commands[:at] + commands[at + size :]
             tries -= 1
-            again = judge.difference(fewer) if fewer else None
+            again = _difference(judge, fewer)
             if again is not None and kind(again) == kind(found):
                 commands, found = fewer, again
                 if found.at >= 0:
@@ -45,6 +45,13 @@ def shortened(judge: Judge, found: Difference, tries: int = 60) -> Difference:
     return found
 
 
+def _difference(judge: Judge, commands: list[Command]) -> Difference | None:
+    try:
+        return judge.difference(commands) if commands else None
+    except Died:
+        return None
+
+
 def kind(found: Difference) -> tuple[Any, ...]:
     """What makes two differences look alike: the command's first words, and how each world ended."""
     words = tuple(word for word in found.command.argv if not any(c.isdigit() for c in word))[:3]
@@ -52,24 +59,25 @@ def kind(found: Difference) -> tuple[Any, ...]:
 
 
 def main() -> int:
-    """Exit 0 when nothing unexplained was found."""
+    """Exit 0 when nothing unexplained was found, and dpvs lived."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
     parser.add_argument("--commands", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--most", type=int, default=20, help="stop after so many kinds of differences")
+    parser.add_argument("--dpvs", type=Path, metavar="FOLDER", help="the folder with dpvs, dpip and ipvsadm (default: env DPVSBOOK_DPVS)")
     parser.add_argument("--lab", type=Path, help="the folder of a lab that is up, and stays up")
     chosen = parser.parse_args()
     kinds: set[tuple[Any, ...]] = set()
     done: set[tuple[Command, ...]] = set()
-    unexplained = explained = compared = sequences = 0
+    unexplained = explained = compared = sequences = deaths = 0
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        real = Real(NetnsLab.find(chosen.lab)) if chosen.lab else Real.up(Path(folder))
-        judge = Judge(real)
+        real = Real(NetnsLab.find(chosen.lab)) if chosen.lab else Real.up(Path(folder), chosen.dpvs)
+        judge = Judge(real, Emulated(version_of(real)))
         try:
 
             def one(sequence: tuple[Command, ...]) -> None:
-                nonlocal unexplained, explained, compared, sequences
+                nonlocal unexplained, explained, compared, sequences, deaths
                 if compared >= chosen.commands or len(kinds) >= chosen.most:
                     return
                 if sequence in done:
@@ -82,6 +90,7 @@ def main() -> int:
                 try:
                     found = judge.difference(sequence)
                 except Died as death:
+                    deaths += 1
                     print(f"DIED: {death}", flush=True)
                     return
                 if found is None:
@@ -105,11 +114,12 @@ def main() -> int:
                 real.close()
     for gone in judge.unsteady:
         print(f"UNSTEADY (gone when looked at again):\n{gone}\n")
+    seconds = time.monotonic() - begun
     print(
         f"{compared} commands in {sequences} sequences: {unexplained} unexplained differences ({len(kinds)} kinds), {explained} explained,"
-        f" {len(judge.unsteady)} unsteady; {time.monotonic() - begun:.0f} s"
+        f" {len(judge.unsteady)} unsteady, {deaths} deaths of dpvs; {seconds:.0f} s, {compared / seconds:.0f} commands/s"
     )
-    return 1 if unexplained else 0
+    return 1 if unexplained or deaths else 0
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ AVOIDED = {
     "dpip eal-mem, link show cpu, -s link show, maddr, ipv6, iftraf": "memory and traffic of this very run; recorded sessions have them",
     "dpip addr … valid_lft N": "when the lifetime ends, dpvs hangs for good",
     "dpip vlan del of a VLAN that had an IPv4 address": "dpvs dies when the next device is added (not every time), flushed or not",
+    "dpip vlan add link NAME of 15 characters": "the VLAN gets the same name, and which of the two dpvs then means is the order of a table",
     "a tunnel on a VLAN that is deleted": "dpvs goes on using what it has freed",
     "ipvsadm --cpu below 0 or over 63": "dpvs looks beyond the end of a table: what it finds there is chance",
     "host names other than localhost": "asks the resolver",
@@ -65,7 +66,8 @@ def _harmless(words: Words) -> bool:
         sets = plain[:1] == ["link"] and (
             ("addr" in plain) or ("link" in plain[1:] and "down" in plain) or any(word.startswith("bond") for word in plain)
         )
-        return not (long or shows_run or sets)
+        same_name = plain[:2] == ["vlan", "add"] and "averyveryverylongname" in plain and plain[2:3] != ["averyveryverylongname"]
+        return not (long or shows_run or sets or same_name)
     listing = any(word.startswith("-") and not word.startswith("--") and set(word[1:2]) & set("lLS") for word in words) or "--list" in words
     numeric = any(word.startswith("-") and not word.startswith("--") and "n" in word for word in words) or "--numeric" in words
     return len(words) > 1 and (numeric or not (listing or "--save" in words))

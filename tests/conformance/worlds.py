@@ -99,11 +99,11 @@ class Real:
         self.fresh()
 
     @classmethod
-    def up(cls, folder: Path) -> Self:
-        """Make the lab, its files in `folder`. LabError, see NetnsLab.up."""
+    def up(cls, folder: Path, dpvs: Path | None = None) -> Self:
+        """Make the lab, its files in `folder`; `dpvs` and LabError: see NetnsLab.up."""
         path = folder / "params.yaml"
         path.write_text(PARAMS.replace("NAME", f"conformance-{os.getpid()}").replace("LIPS", LIPS))
-        return cls(NetnsLab.up(path, folder / "lab"))
+        return cls(NetnsLab.up(path, folder / "lab", dpvs))
 
     def close(self) -> None:
         """Take the lab down."""

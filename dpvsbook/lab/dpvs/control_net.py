@@ -112,6 +112,12 @@ def del_route(dpvs: Dpvs, to: Ip, length: int, device: str, *, kind: str = "net"
     dpvs.routes.remove(to, length & 0xFF, port, kind)
 
 
+def set_route(dpvs: Dpvs, to: Ip, length: int, device: str, *, kind: str = "net") -> None:
+    """Change an IPv4 route: DPVS looks at what is asked for, and can't."""
+    _check_route(dpvs, to, length, device, kind)
+    raise errors.Refused(errors.NOTSUPP)
+
+
 def flush_routes(dpvs: Dpvs, device: str) -> None:
     """Delete all IPv4 routes of a device, the host routes of its addresses too."""
     dpvs.routes.flush(_route_device(dpvs, device))

@@ -112,13 +112,9 @@ def _change4(call: Call, words: _Words, to: Ip, length: int) -> None:
     elif call.command == "del":
         call.wire.ask(Message.ROUTE_DEL, lambda dpvs: control.del_route(dpvs, to, length, words.device, kind=words.kind))
     elif call.command == "set":
-        call.wire.ask(Message.ROUTE_SET, _no_set)
+        call.wire.ask(Message.ROUTE_SET, lambda dpvs: control.set_route(dpvs, to, length, words.device, kind=words.kind))
     else:
         raise call.unsupported()
-
-
-def _no_set(_: Dpvs) -> None:
-    raise errors.Refused(errors.NOTSUPP)
 
 
 def _change6(call: Call, words: _Words, to: Ip, length: int) -> None:

@@ -79,7 +79,8 @@ def _add(dpvs: Dpvs, words: _Words) -> None:
     if words.name in dpvs.devices or _find(dpvs, words.link, words.id) is not None:
         raise errors.Refused(errors.EXIST)
     name = words.name or f"{words.link}.{words.id}"[:15]
-    dpvs.plug(replace(real, name=name, lldp=False, link=words.link, kind="vlan", vlan=words.id, counters=Counters(), below=real))
+    made = replace(real, name=name, mtu=1500, lldp=False, link=words.link, kind="vlan", vlan=words.id, counters=Counters(), below=real)
+    dpvs.plug(made)
 
 
 def _delete(dpvs: Dpvs, words: _Words) -> None:

@@ -98,7 +98,7 @@ def _range(text: str) -> tuple[Range, int] | None:
         address = ips.parse(bound, family) if bound else (ips.ANY4 if family == 4 else ips.ANY6)
         if address is None:
             return Range(), 0
-        bounds.append(address.packed)
+        bounds.append(address.packed if any(address.packed) else b"")  # all zero is as if it weren't given
     low = atoi(low_port) & 0xFFFF if low_port else 0
     return Range(bounds[0], bounds[1], low, atoi(high_port) & 0xFFFF if high_port else low), family
 
