@@ -10,6 +10,7 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ def main() -> int:
     chosen = parser.parse_args()
     kinds: set[tuple[Any, ...]] = set()
     done: set[tuple[Command, ...]] = set()
-    unexplained = explained = compared = sequences = deaths = 0
+    explained: Counter[str] = Counter()
+    unexplained = compared = sequences = deaths = 0
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         real = Real(NetnsLab.find(chosen.lab)) if chosen.lab else Real.up(Path(folder), chosen.dpvs)
@@ -77,7 +79,7 @@ def main() -> int:
         try:
 
             def one(sequence: tuple[Command, ...]) -> None:
-                nonlocal unexplained, explained, compared, sequences, deaths
+                nonlocal unexplained, compared, sequences, deaths
                 if compared >= chosen.commands or len(kinds) >= chosen.most:
                     return
                 if sequence in done:
@@ -95,8 +97,8 @@ def main() -> int:
                     return
                 if found is None:
                     return
-                if known.reason(found) is not None:
-                    explained += 1
+                if explanation := known.explanation(found):
+                    explained[explanation.name] += 1
                     return
                 unexplained += 1
                 if kind(found) not in kinds:
@@ -114,10 +116,13 @@ def main() -> int:
                 real.close()
     for gone in judge.unsteady:
         print(f"UNSTEADY (gone when looked at again):\n{gone}\n")
+    for name, times in explained.most_common():
+        print(f"explained {times} times: {name}")
     seconds = time.monotonic() - begun
     print(
-        f"{compared} commands in {sequences} sequences: {unexplained} unexplained differences ({len(kinds)} kinds), {explained} explained,"
-        f" {len(judge.unsteady)} unsteady, {deaths} deaths of dpvs; {seconds:.0f} s, {compared / seconds:.0f} commands/s"
+        f"{compared} commands in {sequences} sequences: {unexplained} unexplained differences ({len(kinds)} kinds),"
+        f" {explained.total()} explained, {len(judge.unsteady)} unsteady, {deaths} deaths of dpvs;"
+        f" {seconds:.0f} s, {compared / seconds:.0f} commands/s"
     )
     return 1 if unexplained or deaths else 0
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.conformance.worlds import Command, Emulated, Real, Seen
-from tests.lab.replay import comparable
+from tests.lab.replay import without_help
 
 STATE = tuple(
     Command.parse(line)
@@ -99,7 +99,7 @@ def view(command: Command, seen: Seen) -> tuple[object, ...]:
     for text in (seen.stdout, seen.stderr):
         if command.argv[0] == "ipvsadm" and "\nUsage:\n" in text:
             text = text.partition("\n")[0]  # its help is its authors' text, and the lab's is the lab's
-        lines = [_line(line) for line in comparable(text)]
+        lines = [_line(line) for line in without_help(text).splitlines()]
         if reads(command) and (command.argv[0], *words) == _SETS:
             lines = sorted("\n".join(sorted(one.splitlines())) for one in "\n".join(lines).split("\n\n"))
         if reads(command) and ((command.argv[0], *words) in _UNORDERED or _lists_clients(text)):

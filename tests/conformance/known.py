@@ -51,6 +51,6 @@ def read() -> tuple[Known, ...]:
 KNOWN = read()
 
 
-def reason(found: Difference) -> str | None:
+def explanation(found: Difference) -> Known | None:
     """Why the two differ, when that is known."""
-    return next((one.reason for one in KNOWN if one.explains(found)), None)
+    return next((one for one in KNOWN if one.explains(found)), None)

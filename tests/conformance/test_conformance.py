@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from tests.conformance.commands import LONGEST, SEQUENCE
 from tests.conformance.compare import STATE, Difference
 from tests.conformance.judge import Judge
-from tests.conformance.known import KNOWN, Known, reason
+from tests.conformance.known import KNOWN, Known, explanation
 from tests.conformance.worlds import Command, Emulated, Real, Seen, version_of
 
 WRITTEN = YAML(typ="safe").load(Path(__file__).with_name("sequences.yaml").read_text())
@@ -36,7 +36,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
 
 
 def unexplained(found: Difference | None) -> str:
-    return "" if found is None or reason(found) is not None else str(found)
+    return "" if found is None or explanation(found) is not None else str(found)
 
 
 @pytest.mark.parametrize("name", WRITTEN)

@@ -103,7 +103,12 @@ class Real:
         """Make the lab, its files in `folder`; `dpvs` and LabError: see NetnsLab.up."""
         path = folder / "params.yaml"
         path.write_text(PARAMS.replace("NAME", f"conformance-{os.getpid()}").replace("LIPS", LIPS))
-        return cls(NetnsLab.up(path, folder / "lab", dpvs))
+        lab = NetnsLab.up(path, folder / "lab", dpvs)
+        try:
+            return cls(lab)
+        except BaseException:
+            lab.down()
+            raise
 
     def close(self) -> None:
         """Take the lab down."""

@@ -248,10 +248,14 @@ def _comparable(line: str) -> str:
     return line
 
 
+def without_help(text: str) -> str:
+    """An output without dpip's help: that is its authors' text, and the lab's is the lab's."""
+    return re.sub(r"^Usage:.*\n(?:[ A-Z].*\n)*?(?=dpip: |\Z)", "<usage>\n", text, flags=re.M)
+
+
 def comparable(text: str) -> list[str]:
     """The lines of an output with what is different in every run taken out, and in an order of their own where the order is none."""
-    text = re.sub(r"^Usage:.*\n(?:[ A-Z].*\n)*?(?=dpip: |\Z)", "<usage>\n", text, flags=re.M)
-    lines = [_comparable(line) for line in text.splitlines()]
+    lines = [_comparable(line) for line in without_help(text).splitlines()]
     lines = [line for at, line in enumerate(lines) if not (line.startswith("0 * *") and lines[at - 1] == line)]
     if any(_CONN.match(line) for line in lines):
         conns = iter(sorted(line for line in lines if _CONN.match(line)))

@@ -123,11 +123,14 @@ class NetnsLab:
     def start_dpvs(self, host: str) -> None:
         """Start a director's DPVS again, with the lab's own command line; returns when its links are up, without any address or service."""
         deadline = time.monotonic() + ENDED
-        while self.exec(host, ["grep -qsx dpvs /proc/[0-9]*/comm"]).exit == 0:  # a dying one too: it has its locks and memory to the last
+        # a dying one runs too: it has its locks and memory to the last. And the note on the end of the first one, which may come a moment
+        # after that, must not be taken for one on the end of the next
+        noted = "[ -e /run/lab/dpvs.pid ] && [ ! -e /run/lab/dpvs.exit ]"
+        while self.exec(host, [f"grep -qsx dpvs /proc/[0-9]*/comm || {{ {noted}; }}"]).exit == 0:
             if time.monotonic() > deadline:
                 raise LabError(f"{host}: dpvs is running", remedy=f"End it first: dpvsbook lab exec {host} -- 'kill $(cat {plan.PID})'")
             time.sleep(0.02)
-        self.exec(host, [f"rm -f /run/lab/dpvs.exit {plan.PID}; setsid {spec.START} </dev/null >>{plan.OUT} 2>&1 &"])
+        self.exec(host, [f"rm -f /run/lab/dpvs.pid /run/lab/dpvs.exit {plan.PID}; setsid {spec.START} </dev/null >>{plan.OUT} 2>&1 &"])
         _wait_for_links(self.record, host)
 
     def _entering(self, host: str, argv: Sequence[str]) -> list[str]:
