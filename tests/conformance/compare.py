@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.conformance.worlds import Command, Emulated, Real, Seen
+from tests.conformance.worlds import Command, Seen, World
 from tests.lab.replay import without_help
 
 STATE = tuple(
@@ -113,7 +113,7 @@ def same(command: Command, real: Seen, emulated: Seen) -> bool:
     return real == emulated or view(command, real) == view(command, emulated)
 
 
-def difference(real: Real, emulated: Emulated, sequence: Sequence[Command]) -> Difference | None:
+def difference(real: World, emulated: World, sequence: Sequence[Command]) -> Difference | None:
     """The first difference of a sequence, in its commands or in the state behind it; None where there is none."""
     sequence = tuple(sequence)
     commands = (*sequence, *STATE)
@@ -129,7 +129,7 @@ def difference(real: Real, emulated: Emulated, sequence: Sequence[Command]) -> D
     return None
 
 
-def _again(real: Real, command: Command, wanted: Seen) -> Seen | None:
+def _again(real: World, command: Command, wanted: Seen) -> Seen | None:
     """Read again until it is as wanted (None), or for so long that it never will be: what was seen last."""
     deadline = time.monotonic() + PATIENCE
     while True:

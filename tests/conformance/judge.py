@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.conformance.compare import Difference, difference
-from tests.conformance.worlds import Command, Emulated, Real
+from tests.conformance.worlds import Command, Emulated, World
 
 RACE = "msg callback failed(-23)"
 """What a tool says when dpvs's worker did not answer in time: any command can meet it, most often a list right after `-C`."""
@@ -20,7 +20,7 @@ AGAIN = 6
 class Judge:
     """`commands` and `sequences` count what was compared; `unsteady` are differences that were gone when looked at again."""
 
-    def __init__(self, real: Real, emulated: Emulated | None = None) -> None:
+    def __init__(self, real: World, emulated: World | None = None) -> None:
         self.real = real
         self.emulated = emulated or Emulated()
         self.commands = self.sequences = 0

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from ruamel.yaml import YAML
 
+from tests.conformance.__main__ import shortened
 from tests.conformance.commands import LONGEST, SEQUENCE
 from tests.conformance.compare import STATE, Difference
 from tests.conformance.judge import Judge
@@ -106,6 +107,15 @@ def test_a_difference_is_told_with_its_commands():
     assert str(found).splitlines() == [
         "    ipvsadm -ln", "  differ at: ipvsadm -ln", "  real: exit 0", "    | a", "  emulated: exit 1", "    ! b",
     ]  # fmt: skip
+
+
+def test_a_difference_is_found_and_made_short():
+    """Two releases, of which one word is known to differ: what their tools call themselves."""
+    judge = Judge(Emulated("1.9"), Emulated("1.10"))
+    alike = [Command.parse(line) for line in ("ipvsadm -A -t 10.0.0.1:80", "ipvsadm -S -n", "dpip addr show", "dpip bogus show")]
+    found = judge.difference([*alike, Command.parse("dpip -V"), *alike])
+    assert found is not None
+    assert shortened(judge, found).sequence == (Command.parse("dpip -V"),)
 
 
 @pytest.mark.parametrize("text", ["ipvsadm -A -t 10.0.0.1:80", "dpip addr add '' dev dpdk0", "ipvsadm -R <<< '-A -f 1\n-C\n'"])

@@ -65,7 +65,7 @@ class AccessList:
 
     def uses(self, ipset: str) -> int:
         """How many entries refer to an ipset."""
-        return sum(entry.ipset == ipset for entry in self._entries)
+        return sum(entry.ipset == ipset for entry in self._entries if entry.ipset)
 
     def holds(self, service: tuple[int, int, Ip, int], client: Ip) -> bool | None:
         """Is a client on the list of a service? None when that service has no list."""
