@@ -10,13 +10,13 @@ from dpvsbook.lab.dpvs.ip import Ip
 
 
 class Entry(NamedTuple):
-    """One line of a list: for which service, and whom (an address, or the name of an ipset)."""
+    """One line of a list: for which service, and whom: an address, or an ipset by its name (the address is unspecified then)."""
 
     family: int
     protocol: int
     address: Ip
     port: int
-    subject: Ip | None
+    subject: Ip
     ipset: str = ""
 
     @property
@@ -43,7 +43,7 @@ class AccessList:
 
         :raises errors.Refused: INVAL when the ipset isn't there.
         """
-        if entry in self._entries:
+        if self._same(entry) is not None:
             return
         if entry.ipset and not self._has_ipset(entry.ipset):
             raise errors.Refused(errors.INVAL)
@@ -54,9 +54,14 @@ class AccessList:
 
         :raises errors.Refused: NOTEXIST
         """
-        if entry not in self._entries:
+        same = self._same(entry)
+        if same is None:
             raise errors.Refused(errors.NOTEXIST)
-        self._entries.remove(entry)
+        self._entries.remove(same)
+
+    def _same(self, entry: Entry) -> Entry | None:
+        """The entry that DPVS takes for this one. It looks for the address first: any ipset is 0.0.0.0, if that is listed."""
+        return next((one for one in (entry._replace(ipset=""), entry) if one in self._entries), None)
 
     def forget(self, service: tuple[int, int, Ip, int]) -> None:
         """A service is deleted: its entries go with it."""

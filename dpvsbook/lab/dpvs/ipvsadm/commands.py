@@ -128,9 +128,9 @@ def _entry(request: Request) -> Entry:
     key = request.key
     address: Ip = key.address or (ANY6 if key.family == 6 else ANY4)
     subject = request.subject
-    if subject is None and not request.ipset:
-        subject = ANY6 if key.family == 6 else ANY4  # a set without a name is no set
-    if subject is not None and subject.family == 6 and key.family == 4:
+    if subject is None:  # a set; and one without a name is no set
+        subject = ANY6 if key.family == 6 else ANY4
+    if subject.family == 6 and key.family == 4:
         subject = from_bytes(subject.packed[:4])  # of a v6 client on a v4 service's list, the first four bytes are taken
     return Entry(key.family, key.protocol, address, key.port, subject, request.ipset)
 

@@ -196,7 +196,7 @@ def _entries(wire: Wire, request: Request, out: Writer, err: Writer) -> int:
         for entry in found:
             if _is_for(entry, key):
                 vip = endpoint(entry.address, entry.port, entry.protocol, numeric=True)
-                subject = f"ipset:{entry.ipset}" if entry.ipset else (entry.subject.text if entry.subject else "")
+                subject = f"ipset:{entry.ipset}" if entry.ipset else entry.subject.text
                 out(f"{_LISTED[PROTOCOL_NAMES[entry.protocol]]:<8} {vip:<30} {subject:<30}\n")
     return 0
 
