@@ -103,7 +103,7 @@ def test_a_dpvs_that_was_started_anew_is_noticed(lab: Lab, bound: Any) -> None:
     lab.inject("lb1", "dpvs-stop")
     lab.inject("lb1", "dpvs-start")
     again = bound()
-    (told,) = again.restarted
+    (told,) = again.told
     assert told.startswith("lb1: dpvs was started anew at 2")
     assert told in repr(again)
     assert converge(again) == "converged"
@@ -111,7 +111,7 @@ def test_a_dpvs_that_was_started_anew_is_noticed(lab: Lab, bound: Any) -> None:
     assert told in document["detail"]
     assert document["hosts"]["lb1"]["restarted"] == told
     assert told in (again.record.path / "report.html").read_text()
-    assert not bound().restarted
+    assert not bound().told
 
 
 def test_other_peoples_services_stay(lab: Lab, bound: Any) -> None:

@@ -20,8 +20,9 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("cli", "progress", "__main__"),
     ("runs",),
-    ("steps", "prepare"),
-    ("book", "views", "restarts", "site"),
+    ("steps",),
+    ("book",),
+    ("runbook", "views", "restarts", "site"),
     ("checks",),
     ("starting",),
     ("report",),

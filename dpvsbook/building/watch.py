@@ -25,6 +25,7 @@ from dpvsbook.hosts import (
 PATIENCE = 600.0
 """How long a host may be out of reach (s) before the looking is given up; the build there goes on all the same."""
 EVERY = 1.0
+QUESTION = "how far is the build?"
 
 
 class BuildFailed(HostError):
@@ -79,7 +80,7 @@ def follow(
     before: runner.Progress | None = None
     while not pause.is_set():
         try:
-            result = host.run([Shell(runner.poll(work), name="how far is the build?")], timeout=30, inactivity=30)[0]
+            result = host.run([Shell(runner.poll(work), name=QUESTION)], timeout=30, inactivity=30)[0]
         except (HostKeyChanged, HostKeyRevoked, HostKeyUnknown, LoginRefused):
             raise
         except (Unreachable, ConnectionLost, CommandTimeout):

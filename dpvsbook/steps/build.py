@@ -9,55 +9,37 @@ hosts.finish()
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-from dpvsbook import __version__
-from dpvsbook import params as params_module
-from dpvsbook.book import find_upwards, journalled
 from dpvsbook.building import look, watch
 from dpvsbook.building import preflight as before
 from dpvsbook.building import stages as plans
 from dpvsbook.building.look import BuildState
 from dpvsbook.building.runner import Progress
 from dpvsbook.building.stages import Stage
-from dpvsbook.errors import DpvsbookError, HostError, NotConverged, ParamsError, PlanError
+from dpvsbook.errors import DpvsbookError, NotConverged, ParamsError, PlanError
 from dpvsbook.facts import versions
-from dpvsbook.hosts import Command, Host, HostsFailed, Result, Shell, Target, together
-from dpvsbook.params import Director, Params
 from dpvsbook.params.build import Line, Source
-from dpvsbook.records import Record
-from dpvsbook.records.write import Verdict
+from dpvsbook.runbook import IDENTITY, Mode, Runbook, read
 from dpvsbook.steps.build_views import HostsView, Live, StagesView
 from dpvsbook.views import ChecksView, VerdictView
 
-T = TypeVar("T")
-MODES = ("preview", "apply")
+MODES: tuple[Mode, ...] = ("preview", "apply")
 TOLD_EVERY = 5.0
 """Seconds between two lines of the journal about one stage's progress."""
 
 
-@dataclass
-class Build:
+@dataclass(kw_only=True, repr=False)
+class Build(Runbook):
     """The open directors. `todo`: the stages that are left on each, as last seen."""
 
-    params: Params
     source: Source
     line: Line
-    mode: str
-    record: Record
-    hosts: dict[str, Host]
-    owns_record: bool
     states: dict[str, BuildState] = field(default_factory=dict)
-    bad: list[str] = field(default_factory=list)
-    applied: int = 0
-    verified: bool = False
 
     @property
     def work(self) -> str:
@@ -74,49 +56,14 @@ class Build:
 
     def look(self, name: str) -> BuildState:
         """One round trip: the director as a place to build."""
-        result = self.hosts[name].run([Shell(look.script(self.source, self.line), name="look at the host")], timeout=120)[0]
-        if result.exit != 0:
-            raise HostError(name, f"the look at the host ended with {result.exit}: {result.stderr.strip()}")
-        self.states[name] = look.parse(result.stdout)
+        self.states[name] = look.parse(self.ask(name, look.script(self.source, self.line), "look at the host", timeout=120))
         return self.states[name]
-
-    def everywhere(self, do: Callable[[str], T]) -> dict[str, T]:
-        """Do something with every director at once; one's failure doesn't hide another's result, then it is raised."""
-        return HostsFailed.unwrap(together(self.hosts, do))
-
-    def check(self, name: str, ok: bool, detail: str) -> None:
-        self.record.event("check", name=name, ok=ok, detail=detail)
-        if not ok:
-            self.bad.append(name)
-
-    @property
-    def pending(self) -> int:
-        return sum(len(self.todo(name)) for name in self.hosts)
 
     def finish(self) -> VerdictView:
         """Say the verdict, and close the connections. Converged: dpvs of the wanted release answers on every director."""
-        with journalled(self.record):
-            left = self.pending
-            verdict: Verdict = "failed" if self.bad else "changes-pending" if left else "converged" if self.verified else "failed"
-            detail = (
-                f"failed: {', '.join(self.bad)}"
-                if self.bad
-                else f"{left} stages to do"
-                if left
-                else f"{self.applied} stages done; dpvs answers on {len(self.hosts)} of {len(self.hosts)} directors"
-                if self.verified
-                else "nothing was verified: build.verify was not called"
-            )
-            self.record.event("verdict", verdict=verdict, detail=detail, applied=self.applied, pending=left, drift=0)
-            for host in self.hosts.values():
-                host.close()
-            if self.owns_record:
-                from dpvsbook import report
-
-                self.record.finish(verdict, detail=detail)
-                report.write(self.record.path)
-                self.record.seal()
-        return VerdictView(verdict, detail, self.record.path)
+        self.pending = sum(len(self.todo(name)) for name in self.directors)
+        well = f"{self.applied} stages done; dpvs answers on {len(self.hosts)} of {len(self.hosts)} directors"
+        return self.conclude(well, unverified="nothing was verified: build.verify was not called", pending="stages to do")
 
     def __repr__(self) -> str:
         return repr(HostsView(self.title, self.mode, self.states))
@@ -129,9 +76,45 @@ class Build:
         return f"{self.params.name}: DPVS {self.line} in {self.source.prefix}"
 
 
+@dataclass(frozen=True)
+class StageChange:
+    """A stage that is left, as the journal keeps a change; `state`: what was seen before it."""
+
+    stage: Stage
+    state: BuildState
+    kind: str = "stage"
+
+    @property
+    def key(self) -> str:
+        return self.stage.name
+
+    def as_json(self) -> dict[str, Any]:
+        stage, there, current = self.stage, self.state.stamps.get(self.key), self.state.current
+        reason = (
+            "not done yet"
+            if there is None
+            else "what it made is gone"
+            if not there
+            else "its inputs changed"
+            if there != stage.key
+            else "after it"
+        )
+        return {
+            "kind": self.kind,
+            "key": self.key,
+            "action": "add" if there is None else "change",
+            "before": {"key": there} if there else None,
+            "after": {"key": stage.key},
+            "reason": f"{stage.title}: {reason}",
+            "commands": list(stage.shown),
+            "inverse": [f"ln -sfn {current} current"] if self.key == "current" and current else [],
+        }
+
+
 def preflight(build: Build) -> ChecksView:
     """What each director says to the plan. In apply mode what is wrong ends the run, before anything is sent."""
-    with journalled(build.record):
+    with build.journalled():
+        started = time.monotonic()
         rows = []
         wrong = None
         for name, state in build.states.items():
@@ -140,7 +123,7 @@ def preflight(build: Build) -> ChecksView:
                 rows.append((f"{name}: {found.name}", found.ok, found.detail if found.ok else f"{found.detail}. {found.remedy}"))
                 wrong = wrong or (None if found.ok else (name, found))
         status = "failed" if wrong else "passed" if rows else "nothing to do"
-        build.record.event("step", step="preflight", title="Preflight", status=status, changes=0, seconds=0.0)
+        build.note_step("preflight", "Preflight", status, 0, started)
         if wrong and build.mode == "apply":
             name, found = wrong
             raise PlanError(f"{name}: {found.detail}", remedy=found.remedy)
@@ -150,11 +133,10 @@ def preflight(build: Build) -> ChecksView:
 def compile(build: Build) -> StagesView:  # noqa: A001 - reads well: build.compile
     """The stages that are left, on every director at once. Follows a build that runs there already."""
     started = time.monotonic()
-    with journalled(build.record):
+    with build.journalled():
         plan = {name: build.todo(name) for name in build.hosts}
         for name, todo in plan.items():
-            changes = [_change(stage, build.states[name]) for stage in todo]
-            build.record.event("plan", step="build", title="DPDK and DPVS", director=name, changes=changes, drift=[])
+            build.note_plan("build", "DPDK and DPVS", name, [StageChange(stage, build.states[name]) for stage in todo])
         count = sum(map(len, plan.values()))
         status = "nothing to do" if not count else "planned"
         seconds: dict[str, Mapping[str, int]] = {}
@@ -162,8 +144,7 @@ def compile(build: Build) -> StagesView:  # noqa: A001 - reads well: build.compi
             seconds = _compile(build, plan)
             build.applied += count
             status = "applied"
-        took = round(time.monotonic() - started, 3)
-        build.record.event("step", step="build", title="DPDK and DPVS", status=status, changes=count, seconds=took)
+        build.note_step("build", "DPDK and DPVS", status, count, started)
     return StagesView("DPDK and DPVS", status, build.mode, {name: build.stages(name) for name in build.hosts}, plan, seconds)
 
 
@@ -199,21 +180,20 @@ def _compile(build: Build, plan: Mapping[str, tuple[Stage, ...]]) -> dict[str, M
                 build.record.event("progress", director=name, stage=seen.stage, count=seen.count, last=seen.last[:200])
             live.show(name, titles, seen)
 
+        began = time.monotonic()
+        changes = [StageChange(stage, build.states[name]) for stage in plan[name]]
         build.record.event("applying", step="build", director=name)
         if build.states[name].progress.state != "running":
-            watch.start(host, work, build.source.prefix, plan[name], _holder(build))
+            watch.start(host, work, build.source.prefix, plan[name], build.holder())
         seen = watch.follow(host, work, tell)
         watch.conclude(host, work, plan[name], seen)
         build.look(name)
-        left = {stage.name for stage in build.todo(name)}
-        changes = [{"kind": "stage", "key": s.name, "result": "not there" if s.name in left else "read back"} for s in plan[name]]
-        total = sum(done.values())
-        build.record.event("apply", step="build", director=name, commands=len(plan[name]), seconds=total, changes=changes)
-        build.record.event("readback", step="build", director=name, empty=not left)
+        left = [StageChange(stage, build.states[name]) for stage in build.todo(name)]
+        build.note_applied("build", name, changes, left, len(changes), began)
         if left:
             raise NotConverged(
                 name,
-                f"the build ran to its end, and these stages are still to be done: {', '.join(sorted(left))}",
+                f"the build ran to its end, and these stages are still to be done: {', '.join(sorted(change.key for change in left))}",
                 remedy="Another build was followed, or a source changed meanwhile: run again, and only what is left is done.",
             )
         return done
@@ -226,7 +206,8 @@ def _compile(build: Build, plan: Mapping[str, tuple[Stage, ...]]) -> dict[str, M
 
 def verify(build: Build) -> ChecksView:
     """Look again: nothing is left to do, and `dpvs -v` answers with the release that was built."""
-    with journalled(build.record):
+    with build.journalled():
+        started = time.monotonic()
         rows = []
         build.everywhere(build.look)
         for name, state in build.states.items():
@@ -249,88 +230,36 @@ def verify(build: Build) -> ChecksView:
             build.check(*row)
         build.verified = not build.bad and len(rows) == 2 * len(build.hosts)
         status = "failed" if build.bad else "passed" if rows else "nothing to do"
-        build.record.event("step", step="verify", title="dpvs -v", status=status, changes=0, seconds=0.0)
+        build.note_step("verify", "dpvs -v", status, 0, started)
     return ChecksView("dpvs -v", rows, "" if rows else "Nothing is built yet.")
 
 
 def open(params: str | Path, mode: str = "preview", *, ssh_config: str | Path | None = None, outputs: str | Path | None = None) -> Build:  # noqa: A001
     """Bind the directors of a params file and look at what is built there. Raises ParamsError, Unreachable and their kin."""
-    if mode not in MODES:
-        raise ParamsError(
-            f"mode {mode!r} is not one of {', '.join(MODES)}",
-            remedy="Releases stay side by side. To go back, name the former `source` again: what is left is done, and `current` moves.",
-        )
-    path = find_upwards(Path(params))
-    wanted = params_module.load(path)
+    back = "Releases stay side by side. To go back, name the former `source` again: what is left is done, and `current` moves."
+    wanted, path, how = read(params, mode, MODES, remedy=back)
     if wanted.source is None:
         raise ParamsError(
             f"{path}: there is no `source` section, so it isn't said what to build",
             remedy="source: {dpvs: {git: URL, ref: v1.10.2}, dpdk: {git: URL, ref: v24.11}}; an archive or a directory there does as well.",
         )
-    given = os.environ.get("DPVSBOOK_RECORD")
-    folder = Path(outputs) if outputs else path.resolve().parent.parent / "outputs"
-    record = (
-        Record.attach(Path(given))
-        if given
-        else Record.create(
-            folder, f"{wanted.name}-build", mode=mode, params=wanted.as_json(), params_sha256=wanted.sha256, params_file=str(path)
-        )
+    build = Build.begin(
+        wanted,
+        path,
+        how,
+        wanted.directors,
+        name="build",
+        ssh_config=ssh_config,
+        outputs=outputs,
+        unrecorded=(watch.QUESTION,),  # hundreds of them
+        source=wanted.source,
+        line=wanted.source.version or wanted.dpvs,
     )
-    config = ssh_config or os.environ.get("DPVSBOOK_SSH_CONFIG")
-
-    def note(host: Host, result: Result) -> None:
-        if result.command != "how far is the build?":  # hundreds of them
-            record.command(host.name, result)
-
-    def bind(director: Director) -> Host:
-        return Host(director.name, Target.resolve(director.name, director.ssh, ssh_config=Path(config) if config else None), on_result=note)
-
-    with journalled(record):
-        hosts = {director.name: bind(director) for director in wanted.directors}
-        build = Build(wanted, wanted.source, wanted.source.version or wanted.dpvs, mode, record, hosts, not given)
-        identity = build.everywhere(lambda name: build.hosts[name].run([Command(("hostname",)), Command(("uname", "-sr"))]))
+    with build.journalled():
+        said = build.everywhere(lambda name: build.run_on(name, IDENTITY))
         build.everywhere(build.look)
-        rows = [
-            {
-                "host": name,
-                "role": "director",
-                "hostname": said[0].stdout.strip(),
-                "system": said[1].stdout.strip(),
-                "dpvs": _version(build.states[name].says) or None,
-                "host_key": build.hosts[name].host_key,
-            }
-            for name, said in identity.items()
-        ]
-        record.event("open", mode=mode, hosts=rows, dpvsbook=__version__)
+        build.opened(said, {name: {"dpvs": _version(state.says) or None} for name, state in build.states.items()})
     return build
-
-
-def _change(stage: Stage, state: BuildState) -> dict[str, object]:
-    """A stage as the journal keeps a change."""
-    there = state.stamps.get(stage.name)
-    reason = (
-        "not done yet"
-        if there is None
-        else "what it made is gone"
-        if not there
-        else "its inputs changed"
-        if there != stage.key
-        else "after it"
-    )
-    return {
-        "kind": "stage",
-        "key": stage.name,
-        "action": "add" if there is None else "change",
-        "before": {"key": there} if there else None,
-        "after": {"key": stage.key},
-        "reason": f"{stage.title}: {reason}",
-        "commands": list(stage.shown),
-        "inverse": [f"ln -sfn {state.current} current"] if stage.name == "current" and state.current else [],
-    }
-
-
-def _holder(build: Build) -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()} run {build.record.run_id}"
 
 
 def _version(said: str) -> str:

@@ -13,9 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from dpvsbook.book import journalled
 from dpvsbook.building.stages import work
 from dpvsbook.checks import catalogue, look
 from dpvsbook.checks.catalogue import UNDECIDABLE, Check, Phase
@@ -24,9 +22,10 @@ from dpvsbook.conf.desired import desired
 from dpvsbook.conf.machine import Arguments, BadArguments, arguments
 from dpvsbook.errors import HostError, PlanError
 from dpvsbook.facts import setup
-from dpvsbook.hosts import Host, HostsFailed, Shell, together
+from dpvsbook.hosts import Host, Shell
 from dpvsbook.params import Director, Params
 from dpvsbook.records import Record
+from dpvsbook.runbook import Runbook
 from dpvsbook.starting import look as start_look
 from dpvsbook.starting.place import Place
 from dpvsbook.starting.plans import given
@@ -39,19 +38,6 @@ __all__ = ["UNDECIDABLE", "CheckedView", "before_build", "before_start", "runnin
 
 SECONDS = 60.0
 MARK = {"ok": "✓", "failed": "✗", "undecided": "?"}
-
-
-class Opened(Protocol):
-    """What the checks need of the open hosts of any runbook."""
-
-    @property
-    def params(self) -> Params: ...
-    @property
-    def mode(self) -> str: ...
-    @property
-    def record(self) -> Record: ...
-    @property
-    def hosts(self) -> dict[str, Host]: ...
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,12 +72,12 @@ class CheckedView(View):
         return "\n".join(lines)
 
 
-def before_build(hosts: Opened) -> CheckedView:
+def before_build(hosts: Runbook) -> CheckedView:
     """What would make a build fail, or what it makes fail later."""
     return _checked(hosts, "Before the build", ("build",))
 
 
-def before_start(hosts: Opened, *, must: bool = False) -> CheckedView:
+def before_start(hosts: Runbook, *, must: bool = False) -> CheckedView:
     """What would make dpvs not start, or start as something else. What it would die of fails the run in apply mode; all else is a warning,
     as it is in preview, where the runbook's own steps may mend it, and for a dpvs that runs already.
 
@@ -102,15 +88,15 @@ def before_start(hosts: Opened, *, must: bool = False) -> CheckedView:
     return _checked(hosts, "Before the start", ("start", "config"), must=must)
 
 
-def running(hosts: Opened) -> CheckedView:
+def running(hosts: Runbook) -> CheckedView:
     """The same of a dpvs that runs: what its log says, its links, and what of its file waits for a restart."""
     return _checked(hosts, "dpvs as it runs", ("start", "config"))
 
 
-def _checked(hosts: Opened, title: str, phases: tuple[Phase, ...], *, must: bool = False) -> CheckedView:
+def _checked(hosts: Runbook, title: str, phases: tuple[Phase, ...], *, must: bool = False) -> CheckedView:
     started = time.monotonic()
-    with journalled(hosts.record):
-        seen = HostsFailed.unwrap(together(hosts.hosts, lambda name: observe(hosts.params, hosts.hosts[name], hosts.params.director(name))))
+    with hosts.journalled():
+        seen = hosts.everywhere(lambda name: observe(hosts.params, hosts.hosts[name], hosts.params.director(name)))
         found = {name: catalogue.check(one, phases) for name, one in seen.items()}
         bad = [(name, check) for name, checks in found.items() for check in checks if check.verdict == "failed"]
         fatal = [(name, check) for name, check in bad if check.rule.stops and not seen[name].running and hosts.mode == "apply"]
@@ -119,15 +105,8 @@ def _checked(hosts: Opened, title: str, phases: tuple[Phase, ...], *, must: bool
             for check in checks:
                 _note(hosts.record, name, check, fatal=(name, check) in fatal)
         count = sum(map(len, found.values()))
-        hosts.record.event(
-            "step",
-            step="checks",
-            title=title,
-            status=badge,
-            changes=0,
-            seconds=round(time.monotonic() - started, 3),
-            detail=f"{count - len(bad)} of {count} checks passed or can't be told",
-        )
+        passed = f"{count - len(bad)} of {count} checks passed or can't be told"
+        hosts.note_step("checks", title, badge, 0, started, detail=passed)
         if must and fatal:
             said = "; ".join(f"{name}: {check.name}: {check.evidence}" for name, check in fatal)
             raise PlanError(f"dpvs would not start: {said}", remedy=fatal[0][1].rule.fix)

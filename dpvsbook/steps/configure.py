@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from dpvsbook.conf.site import as_params
+from dpvsbook.hostplan import KINDS
+from dpvsbook.runbook import IDENTITY, read
 from dpvsbook.steps.setup.common import Planner, conf_path
 from dpvsbook.steps.setup.conf import plan_conf
 from dpvsbook.steps.setup.cpus import plan_cpus
@@ -17,19 +19,24 @@ from dpvsbook.steps.setup.modules import plan_modules
 from dpvsbook.steps.setup.nics import plan_nics
 from dpvsbook.steps.setup.pages import plan_pages
 from dpvsbook.steps.setup.restore import plan_restore
+from dpvsbook.steps.setup.session import Prepared
 from dpvsbook.steps.setup.units import plan_units
+from dpvsbook.steps.setup.views import PlanView
 from dpvsbook.views import LooksView
 
-if TYPE_CHECKING:
-    from dpvsbook.prepare import Prepared
-    from dpvsbook.steps.setup.views import PlanView
 
-
-def open(params: str, mode: str = "preview", *, ssh_config: str | None = None, outputs: str | None = None) -> Prepared:  # noqa: A001 - reads well
-    """Bind the directors of a params file and look at them as hosts; see `dpvsbook.prepare.open_hosts`."""
-    from dpvsbook.prepare import open_hosts
-
-    return open_hosts(params, mode, ssh_config=ssh_config, outputs=outputs)
+def open(  # noqa: A001 - reads well: configure.open
+    params: str | Path, mode: str = "preview", *, ssh_config: str | Path | None = None, outputs: str | Path | None = None
+) -> Prepared:
+    """Bind the directors of a params file and look at them as hosts, dpvs running or not. Raises ParamsError, Unreachable and their kin."""
+    wanted, path, how = read(params, mode)
+    hosts = Prepared.begin(wanted, path, how, wanted.directors, name="configure", ssh_config=ssh_config, outputs=outputs)
+    with hosts.journalled():
+        hosts.look_back(KINDS, "run of `configure`")
+        said = hosts.everywhere(lambda name: hosts.run_on(name, IDENTITY))
+        hosts.everywhere(hosts.look)
+        hosts.opened(said, {})
+    return hosts
 
 
 def _step(planner: Planner, title: str, hosts: Prepared) -> PlanView:

@@ -11,31 +11,26 @@ hosts.finish()
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
-from typing import Any
 
-from dpvsbook import params as params_module
 from dpvsbook import steps
-from dpvsbook.book import Book, find_upwards, journalled
 from dpvsbook.errors import HostError, NotConverged, ParamsError, PlanError
-from dpvsbook.hosts import Command, Host, Result, Shell, Target, put
+from dpvsbook.hosts import Command, Shell, put
 from dpvsbook.plan import Argv, Plan
-from dpvsbook.records import Record
-from dpvsbook.site import Site
+from dpvsbook.runbook import Mode, Named, read
 from dpvsbook.starting import kni as kni_plans
 from dpvsbook.starting import look, plans
 from dpvsbook.starting.place import Place
 from dpvsbook.starting.plans import ACTIONS, ProcessPlan
 from dpvsbook.steps.process import kept
 from dpvsbook.steps.process.running import carry_out, foretold, rows, settle
-from dpvsbook.steps.process.session import STATE, TITLES, Start, beyond, bind, note_plans, perform
+from dpvsbook.steps.process.session import STATE, TITLES, Start, beyond, bind, walk
 from dpvsbook.steps.process.views import PlanView
 from dpvsbook.steps.setup.restore import EMPTY
 from dpvsbook.views import ChecksView, StepView
 
-MODES = ("preview", "apply")
+MODES: tuple[Mode, ...] = ("preview", "apply")
 
 
 def unmanaged(hosts: Start) -> PlanView:
@@ -53,13 +48,13 @@ def unmanaged(hosts: Start) -> PlanView:
         results = hosts.hosts[name].run(shells, lock=hosts.holder())
         hosts.observe(name)
         left = plan(name)
-        hosts.note_applied("unmanaged", made[name], left, len(shells), started)
+        hosts.note_applied("unmanaged", name, made[name].changes, left.changes, len(shells), started)
         if left:
             raise NotConverged(name, f"{look.NM_FILE} could not be written: {results[0].stderr.strip()}")
 
-    with journalled(hosts.record):
-        made = {name: plan(name) if hosts.action != "stop" else Plan("unmanaged", name) for name in hosts.hosts}
-        return perform(hosts, "unmanaged", title, made, apply, started)
+    with hosts.journalled():
+        made = {name: plan(name) if hosts.action != "stop" else Plan("unmanaged", name) for name in hosts.directors}
+        return walk(hosts, "unmanaged", title, made, apply, started)
 
 
 def dpvs(hosts: Start) -> PlanView:
@@ -72,17 +67,17 @@ def dpvs(hosts: Start) -> PlanView:
     def plan(name: str) -> ProcessPlan:
         return plans.process(name, hosts.states[name], hosts.action, hosts.devices(name), hosts.how(name))
 
-    with journalled(hosts.record):
-        found = {name: plan(name) for name in hosts.hosts}
+    with hosts.journalled():
+        found = {name: plan(name) for name in hosts.directors}
         problems = [(name, *problem) for name, one in found.items() for problem in one.problems]
-        problems += [(name, text, fix) for name in hosts.hosts for text, fix in foretold(hosts, name, found[name])]
+        problems += [(name, text, fix) for name in hosts.directors for text, fix in foretold(hosts, name, found[name])]
         lost = kept.what_is_lost(hosts, found)
         notes = [f"{name}: {note}" for name, one in found.items() for note in one.notes] + lost
         for name, text, fix in problems:
             hosts.check(f"{name}: dpvs", False, f"{text}. {fix}")
         made = {name: one.plan for name, one in found.items()}
         if problems and hosts.mode == "apply":
-            note_plans(hosts, "start", title, made)
+            hosts.note_plans("start", title, made)
             raise PlanError("; ".join(f"{name}: {text}" for name, text, _ in problems), remedy=problems[0][2])
 
         def apply(name: str) -> None:
@@ -97,7 +92,7 @@ def dpvs(hosts: Start) -> PlanView:
                 raise
 
         waiting = [name for name, one in found.items() if one.wait]
-        view = perform(hosts, "start", title, made, apply, started, [f"{n}: {t}. {f}" for n, t, f in problems], notes, more=waiting)
+        view = walk(hosts, "start", title, made, apply, started, [f"{n}: {t}. {f}" for n, t, f in problems], notes, more=waiting)
         if hosts.mode == "apply" and hosts.action != "stop":
             hosts.everywhere(lambda name: settle(hosts, name))
         return view
@@ -120,22 +115,22 @@ def kni(hosts: Start) -> PlanView:
         )
         hosts.observe(name)
         left, _ = plan(name)
-        hosts.note_applied("kni", made[name], left, len(results), started)
+        hosts.note_applied("kni", name, made[name].changes, left.changes, len(results), started)
         if left:
             heard = " / ".join(dict.fromkeys(result.stderr.strip() for result in results if result.stderr.strip()))
             told = "; ".join(change.reason for change in left.changes)
             raise NotConverged(name, f"everything was sent, and it is not so: {told}{f'; the host said: {heard}' if heard else ''}")
 
-    with journalled(hosts.record):
+    with hosts.journalled():
         if hosts.action == "stop":
-            return perform(hosts, "kni", title, {name: Plan("kni", name) for name in hosts.hosts}, apply, started)
-        planned = {name: plan(name) for name in hosts.hosts}
+            return walk(hosts, "kni", title, {name: Plan("kni", name) for name in hosts.directors}, apply, started)
+        planned = {name: plan(name) for name in hosts.directors}
         made = {name: one for name, (one, _) in planned.items()}
         problems = [f"{name}: {text}" for name, (_, found) in planned.items() for text in found]
         for text in problems:
             name, _, told = text.partition(": ")
             hosts.check(f"{name}: KNI", False, told)
-        return perform(hosts, "kni", title, made, apply, started, problems)
+        return walk(hosts, "kni", title, made, apply, started, problems)
 
 
 def state(hosts: Start) -> StepView | PlanView:
@@ -144,26 +139,26 @@ def state(hosts: Start) -> StepView | PlanView:
     With `keep` also what the dpvs that was ended held beside the params. Without, that is named.
     """
     title, started = "The declared state", time.monotonic()
-    empty = {name: Plan("state", name) for name in hosts.hosts}
-    with journalled(hosts.record):
+    empty = {name: Plan("state", name) for name in hosts.directors}
+    with hosts.journalled():
         if hosts.action == "stop":
-            return perform(hosts, "state", title, empty, lambda _: None, started)
+            return walk(hosts, "state", title, empty, lambda _: None, started)
         if parts := beyond(hosts.params):
             text = f"no step of today puts back {', '.join(parts[:5])}{' …' if len(parts) > 5 else ''}: dpvs is empty of it"
-            for name in hosts.hosts:
+            for name in hosts.directors:
                 hosts.check(f"{name}: state", False, text)
-            return perform(hosts, "state", title, empty, lambda _: None, started, [text])
+            return walk(hosts, "state", title, empty, lambda _: None, started, [text])
         if hosts.params.keepalived is not None:
             note = "keepalived puts VIPs and services into dpvs: restart it there, a running one does not fill a dpvs that was started anew"
-            hosts.said.append(note)
-            return perform(hosts, "state", title, empty, lambda _: None, started, (), [note])
-        for name, site in hosts.book.sites.items():
+            hosts.told.append(note)
+            return walk(hosts, "state", title, empty, lambda _: None, started, (), [note])
+        for name, site in hosts.sites.items():
             if hosts.states[name].own is None or (hosts.mode == "preview" and hosts.action == "restart"):
                 site.state = EMPTY
-        running = [n for n, site in hosts.book.sites.items() if getattr(site, "state", None) is not EMPTY]
-        hosts.everywhere(lambda name: hosts.book.look(hosts.book.sites[name]), running)
-    view = hosts.book.perform(STATE)
-    with journalled(hosts.record):
+        running = [n for n, site in hosts.sites.items() if getattr(site, "state", None) is not EMPTY]
+        hosts.everywhere(lambda name: hosts.look(hosts.sites[name]), running)
+    view = hosts.perform(STATE)
+    with hosts.journalled():
         kept.put_back(hosts)
     return view
 
@@ -171,21 +166,21 @@ def state(hosts: Start) -> StepView | PlanView:
 def verify(hosts: Start) -> ChecksView:
     """Look again: dpvs runs, its pid file names it, links are UP, KNI devices as they shall be; then the state, and real requests."""
     started = time.monotonic()
-    with journalled(hosts.record):
+    with hosts.journalled():
         seen: list[tuple[str, bool, str]] = []
-        if hosts.mode == "preview" and (hosts.pending or hosts.book.pending):
+        if hosts.mode == "preview" and hosts.pending:
             hosts.note_step("verify", "Verify", "planned", 0, started)
             hosts.verified = True
-            return ChecksView("Verify", [], f"{hosts.pending + hosts.book.pending} changes are pending: nothing was asked.")
+            return ChecksView("Verify", [], f"{hosts.pending} changes are pending: nothing was asked.")
         hosts.everywhere(hosts.observe)
-        for name in hosts.hosts:
+        for name in hosts.directors:
             seen += rows(hosts, name)
         for name, ok, detail in seen:
             hosts.check(name, ok, detail)
         holds_state = hosts.action != "stop" and not beyond(hosts.params) and hosts.params.keepalived is None
         hosts.verified = True
     if holds_state and not hosts.bad:
-        seen += steps.verify(hosts.book).checks
+        seen += steps.verify(hosts).checks
     bad = sum(not ok for _, ok, _ in seen)
     hosts.note_step("verify", "dpvs runs" if hosts.action != "stop" else "dpvs is down", "failed" if bad else "passed", 0, started)
     return ChecksView("Verify", seen)
@@ -206,41 +201,23 @@ def open(  # noqa: A001 - reads well: start.open
     `action`: start, restart or stop. `keep`: what ran beside the params is put back too. `only`: names of directors, with commas between;
     "": all of them, at once. With some left out no requests are sent: the others may answer them.
     """
-    if mode not in MODES:
-        raise ParamsError(f"mode {mode!r} is not one of {', '.join(MODES)}", remedy="To take a start back: action = 'stop'.")
-    if action not in ACTIONS:
+    wanted, path, how = read(params, mode, MODES, remedy="To take a start back: action = 'stop'.")
+    chosen = next((one for one in ACTIONS if one == action), None)
+    if chosen is None:
         raise ParamsError(f"action {action!r} is not one of {', '.join(ACTIONS)}")
-    path = find_upwards(Path(params))
-    wanted = params_module.load(path)
     if keep and wanted.prune:
         raise ParamsError("keep puts back what is not in the params, and prune removes it", remedy="Leave one of both out.")
     names = [name.strip() for name in only.split(",") if name.strip()] or [director.name for director in wanted.directors]
     if unknown := sorted(set(names) - {director.name for director in wanted.directors}):
         raise ParamsError(f"only: {', '.join(unknown)} is no director of {path}")
     directors = [director for director in wanted.directors if director.name in names]
-    given = os.environ.get("DPVSBOOK_RECORD")
-    folder = Path(outputs) if outputs else path.resolve().parent.parent / "outputs"
-    facts: dict[str, Any] = {"mode": mode, "params": wanted.as_json(), "params_sha256": wanted.sha256, "params_file": str(path)}
-    record = Record.attach(Path(given)) if given else Record.create(folder, f"{wanted.name}-start", **facts)
-    config = ssh_config or os.environ.get("DPVSBOOK_SSH_CONFIG")
-
-    def note(host: Host, result: Result) -> None:
-        record.command(host.name, result)
-
-    def host(name: str, ssh: params_module.Ssh) -> Host:
-        return Host(name, Target.resolve(name, ssh, ssh_config=Path(config) if config else None), on_result=note)
-
-    with journalled(record):
-        hosts = {d.name: host(d.name, d.ssh) for d in directors}
-        others = {h.name: host(h.name, h.ssh) for h in wanted.hosts}
-        sites = {d.name: Site(d, hosts[d.name]) for d in directors}
-        if len(directors) < len(wanted.directors):
-            wanted = wanted.model_copy(update={"checks": wanted.checks.model_copy(update={"http": None})})
-        book = Book(wanted, "apply" if mode == "apply" else "preview", record, sites, others, {})
-        chosen = next(one for one in ACTIONS if one == action)
-        made = Start(wanted, mode, chosen, keep, record, hosts, book, not given)
-        bind(made)
-    return made
+    bound: list[Named] = [*directors, *wanted.hosts]
+    hosts = Start.begin(wanted, path, how, bound, name="start", ssh_config=ssh_config, outputs=outputs, action=chosen, keep=keep)
+    if len(directors) < len(wanted.directors):
+        hosts.params = wanted.model_copy(update={"checks": wanted.checks.model_copy(update={"http": None})})
+    with hosts.journalled():
+        bind(hosts)
+    return hosts
 
 
 def _tool(place: Place, argv: Argv) -> Command:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from dpvsbook.lab.netns import NetnsLab
-from dpvsbook.prepare import Prepared, open_hosts
-from dpvsbook.steps import checks
+from dpvsbook.steps import checks, configure
 from dpvsbook.steps.checks import CheckedView
+from dpvsbook.steps.setup.session import Prepared
 
 pytestmark = [pytest.mark.root, pytest.mark.dpvs]
 FREE = Path("/sys/devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages")
@@ -30,7 +30,7 @@ def hosts(lab: NetnsLab, own_params: Path, tmp_path: Path) -> Iterator[Prepared]
     """The director, looked at as a host; its dpvs.conf is as it was afterwards, and its dpvs runs."""
     if lab.exec("lb1", ["dpip link show"]).exit != 0:
         lab.start_dpvs("lb1")
-    opened = open_hosts(own_params, "preview", ssh_config=lab.ssh_config, outputs=tmp_path / "outputs")
+    opened = configure.open(own_params, "preview", ssh_config=lab.ssh_config, outputs=tmp_path / "outputs")
     yield opened
     opened.finish()
     do(lab, "cp /root/dpvs.conf /etc/dpvs.conf")

@@ -18,8 +18,8 @@ from dpvsbook import steps
 from dpvsbook.book import open_book
 from dpvsbook.errors import PlanError
 from dpvsbook.lab.netns import NetnsLab
-from dpvsbook.prepare import Prepared, open_hosts
 from dpvsbook.steps import configure
+from dpvsbook.steps.setup.session import Prepared
 
 pytestmark = [pytest.mark.root, pytest.mark.dpvs]
 
@@ -59,7 +59,7 @@ def opened(lab: NetnsLab, params_file: Path, tmp_path: Path) -> Open:
     """Opens the hosts: `opened("apply", "start: {…}")`; the records are the test's own."""
 
     def make(mode: str, start: str = START) -> Prepared:
-        return open_hosts(own(params_file, tmp_path, start), mode, ssh_config=lab.ssh_config, outputs=tmp_path / "outputs")
+        return configure.open(own(params_file, tmp_path, start), mode, ssh_config=lab.ssh_config, outputs=tmp_path / "outputs")
 
     return make
 
@@ -268,7 +268,7 @@ def test_a_restore_of_services_with_options(lab: NetnsLab, params_file: Path, tm
     """Every option that the params have is put back, read back, and leaves the main notebook nothing to do."""
     path = own(params_file, tmp_path)
     path.write_text(path.read_text().replace("\nchecks:", f"{MORE}\nchecks:", 1))
-    hosts = open_hosts(path, "apply", ssh_config=lab.ssh_config, outputs=tmp_path / "outputs")
+    hosts = configure.open(path, "apply", ssh_config=lab.ssh_config, outputs=tmp_path / "outputs")
     configure.restore(hosts)
     hosts.finish()
     restart(lab)

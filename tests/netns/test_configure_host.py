@@ -13,8 +13,8 @@ import pytest
 
 from dpvsbook.errors import PlanError
 from dpvsbook.lab.netns import NetnsLab
-from dpvsbook.prepare import Prepared, open_hosts
 from dpvsbook.steps import configure
+from dpvsbook.steps.setup.session import Prepared
 from tests.netns.conftest import STAND_IN
 
 pytestmark = pytest.mark.root
@@ -67,7 +67,7 @@ def lab(params_file: Path, tmp_path: Path) -> Iterator[NetnsLab]:
 
 @pytest.fixture
 def opened(lab: NetnsLab, tmp_path: Path) -> Open:
-    return lambda mode: open_hosts(tmp_path / "own.yaml", mode, ssh_config=lab.ssh_config, outputs=tmp_path / "outputs")
+    return lambda mode: configure.open(tmp_path / "own.yaml", mode, ssh_config=lab.ssh_config, outputs=tmp_path / "outputs")
 
 
 def driver(lab: NetnsLab, address: str) -> str:

@@ -115,7 +115,7 @@ def test_restart_says_what_is_lost_and_puts_it_back(lab: NetnsLab, walk: Walk) -
     assert hosts.verdict == "converged"
     assert pid(lab) != before
     assert served(lab)
-    assert "10.0.0.77/32" in " ".join(hosts.said)
+    assert "10.0.0.77/32" in " ".join(hosts.told)
     assert "10.0.0.77" not in lab.exec("lb1", ["ipvsadm -ln"]).stdout
     document = records.read(hosts.record.path).document
     assert "10.0.0.77/32" in document["detail"]
@@ -146,9 +146,9 @@ def test_a_dead_dpvs_is_said_and_another_one_too(lab: NetnsLab, walk: Walk) -> N
 def test_stop_and_stop_again(lab: NetnsLab, walk: Walk) -> None:
     walk()
     hosts = walk("apply", action="stop")
-    assert (hosts.verdict, hosts.changed) == ("converged", 1)
+    assert (hosts.verdict, hosts.applied) == ("converged", 1)
     assert lab.exec("lb1", [GONE]).exit == 0
-    assert walk("apply", action="stop").changed == 0
+    assert walk("apply", action="stop").applied == 0
 
 
 def test_a_pid_file_that_names_another_program(lab: NetnsLab, walk: Walk) -> None:
@@ -291,7 +291,7 @@ def test_a_line_that_dpvs_did_not_take_is_said(lab: NetnsLab, walk: Walk) -> Non
     lab.exec("lb1", [f"{KILL}; sed -i 's/promisc_mode/promisc_mod/; s/pktpool_size 65535/pktpool_size abc/' /etc/dpvs.conf"])
     hosts = walk()
     assert hosts.verdict == "converged"
-    said = " ".join(hosts.said)
+    said = " ".join(hosts.told)
     assert "F75" in said
     assert "promisc_mod" in said
     assert "pktpool_size abc" in said
@@ -374,7 +374,7 @@ def test_by_the_unit_where_systemd_has_one(lab: NetnsLab, walk: Walk) -> None:
     assert asked() == ["restart dpvs.service"], "a stop and a start would leave frr down"
     assert served(lab)
     lab.exec("lb1", ["echo inactive >/run/frr.state"])
-    assert "frr.service" in " ".join(walk().said)
+    assert "frr.service" in " ".join(walk().told)
     assert walk(action="stop").verdict == "converged"
     assert asked() == ["stop dpvs.service"]
     lab.exec("lb1", ["sed -i 's/cpu_id 1/cpu_id 5/' /etc/dpvs.conf"])

@@ -77,7 +77,7 @@ def test_dpvs_is_killed_in_the_middle_of_an_apply(lab: NetnsLab, own_params: Pat
     book = walk(lab, own_params, tmp_path / "outputs")
     assert book.verdict == "converged"
     assert book.applied == 8
-    assert "lb1: dpvs was started anew" in book.restarted[0]
+    assert "lb1: dpvs was started anew" in book.told[0]
     assert "lb1: dpvs was started anew" in str(records.read(book.record.path).document["detail"])
 
 

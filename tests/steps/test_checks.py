@@ -13,9 +13,9 @@ import pytest
 from dpvsbook.checks.catalogue import UNDECIDABLE, Check, quoted, rules
 from dpvsbook.checks.look import parse
 from dpvsbook.errors import ParseError, PlanError
-from dpvsbook.prepare import Prepared, open_hosts
-from dpvsbook.steps import checks
+from dpvsbook.steps import checks, configure
 from dpvsbook.steps.checks import CheckedView
+from dpvsbook.steps.setup.session import Prepared
 from tests.steps.checks_faults import FAULTS, PCI, Fault
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ STEPS = {"start": checks.before_start, "running": checks.running, "build": check
 def opened(lab: Lab, text: str, folder: Path, mode: str = "preview") -> Prepared:
     path = folder / "own.yaml"
     path.write_text(text)
-    return open_hosts(path, mode, ssh_config=lab.ssh_config, outputs=folder / "outputs")
+    return configure.open(path, mode, ssh_config=lab.ssh_config, outputs=folder / "outputs")
 
 
 def do(lab: Lab, commands: tuple[str, ...]) -> None:

@@ -19,7 +19,6 @@ from dpvsbook.facts import setup
 from dpvsbook.facts.setup import Dpvs, File, Pages, SetupState, Slot
 from dpvsbook.hostplan import HostPlan
 from dpvsbook.params import Params
-from dpvsbook.prepare import open_hosts
 from dpvsbook.steps import configure
 from dpvsbook.steps.setup.command import machine
 from dpvsbook.steps.setup.common import PAGES_AT_BOOT, Planner
@@ -221,7 +220,7 @@ def test_conf_is_written_read_back_and_kept(fresh_lab: Lab, params_file: Path, t
     write_there(fresh_lab, "/etc/dpvs.conf", write(small(2, global_defs__kni=False, sa_pool__flow_enable=False, neigh_defs__timeout=77)))
 
     def run(mode: str) -> tuple[str, str]:
-        hosts = open_hosts(params_file, mode, ssh_config=fresh_lab.ssh_config, outputs=tmp_path / "outputs")
+        hosts = configure.open(params_file, mode, ssh_config=fresh_lab.ssh_config, outputs=tmp_path / "outputs")
         return repr(configure.conf(hosts)), hosts.finish().badge
 
     assert run("preview")[1] == "changes-pending"
@@ -240,7 +239,7 @@ def test_conf_is_written_read_back_and_kept(fresh_lab: Lab, params_file: Path, t
 def test_a_refusal_stops_an_apply_before_anything_is_sent(fresh_lab: Lab, params_file: Path, tmp_path: Path):
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(params_file.read_text().replace("0000:06:00.", "0000:f9:00."))
-    hosts = open_hosts(wrong, "apply", ssh_config=fresh_lab.ssh_config, outputs=tmp_path / "outputs")
+    hosts = configure.open(wrong, "apply", ssh_config=fresh_lab.ssh_config, outputs=tmp_path / "outputs")
     before = hosts.hosts["lb1"].round_trips
     with pytest.raises(PlanError, match=r"0000:f9:00\.0 is no network device of this host"):
         configure.nics(hosts)
@@ -255,7 +254,7 @@ def test_undo_puts_every_file_back(fresh_lab: Lab, params_file: Path, tmp_path: 
     fresh_lab.exec("lb1", ["chmod", "600", "/etc/dpvs.conf"])
 
     def run(mode: str) -> str:
-        hosts = open_hosts(params_file, mode, ssh_config=fresh_lab.ssh_config, outputs=tmp_path / "outputs")
+        hosts = configure.open(params_file, mode, ssh_config=fresh_lab.ssh_config, outputs=tmp_path / "outputs")
         configure.conf(hosts)
         configure.restore(hosts)
         return hosts.finish().badge
@@ -272,6 +271,6 @@ def test_undo_puts_every_file_back(fresh_lab: Lab, params_file: Path, tmp_path: 
 
 def test_modes(fresh_lab: Lab, params_file: Path, tmp_path: Path):
     with pytest.raises(ParamsError, match="is not one of preview, apply, undo"):
-        open_hosts(params_file, "force", outputs=tmp_path / "outputs")
+        configure.open(params_file, "force", outputs=tmp_path / "outputs")
     with pytest.raises(PlanError, match="no applied run of `configure` to take back"):
-        open_hosts(params_file, "undo", ssh_config=fresh_lab.ssh_config, outputs=tmp_path / "outputs")
+        configure.open(params_file, "undo", ssh_config=fresh_lab.ssh_config, outputs=tmp_path / "outputs")

@@ -59,8 +59,8 @@ def what_is_lost(hosts: Start, found: Mapping[str, ProcessPlan]) -> list[str]:
         if state.links is None:
             told.append(f"{name}: its tools don't reach it, so it can't be said what is lost with pid {state.own.pid}")
             continue
-        site = hosts.book.sites[name]
-        hosts.book.look(site)
+        site = hosts.sites[name]
+        hosts.look(site)
         word = "Lost" if hosts.mode == "apply" else "This loses"
         told.append(f"{name}: {word} with pid {state.own.pid}: {plans.held(site.state)}")
         found_extras = plans.extras(KINDS, hosts.params, site.director, site.state)
@@ -74,7 +74,7 @@ def what_is_lost(hosts: Start, found: Mapping[str, ProcessPlan]) -> list[str]:
 
 def put_back(hosts: Start) -> None:
     """With `keep`; else it is named. It may have been saved by an earlier run that broke off, or that was not asked to keep it."""
-    for name, site in hosts.book.sites.items():
+    for name, site in hosts.sites.items():
         extras: Sequence[history.Extra] = hosts.extras.get(name, ())
         if not extras and (hosts.keep or name in hosts.fresh):  # otherwise it was told when it mattered
             _, extras = history.saved(hosts.record, name, hosts.hosts[name].host_key)
@@ -89,12 +89,12 @@ def put_back(hosts: Start) -> None:
             continue
         if not hosts.keep:
             names = ", ".join(f"{change.kind} {change.key}" for change in plan.changes[:10])
-            hosts.said.append(f"{name}: not put back, because the params don't have it: {names} (keep = True does)")
+            hosts.told.append(f"{name}: not put back, because the params don't have it: {names} (keep = True does)")
             continue
-        hosts.note_plan("kept", TITLE, plan)
+        hosts.note_plan("kept", TITLE, name, plan.changes)
         if hosts.mode == "preview":
             hosts.pending += len(plan.changes)
             continue
-        hosts.book.apply(site, Step("kept", TITLE, KINDS), plan, towards=towards)
-        hosts.changed += len(plan.changes)
+        hosts.apply(site, Step("kept", TITLE, KINDS), plan, towards=towards)
+        hosts.applied += len(plan.changes)
         hosts.record.event("kept", director=name, extras=[dict(item) for item in extras])

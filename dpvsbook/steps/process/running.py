@@ -65,7 +65,7 @@ def carry_out(hosts: Start, name: str, plan: Plan, started: float) -> None:
         hosts.fresh.add(name)
         _note_running(hosts, name)
     left = plans.process(name, hosts.states[name], "stop" if hosts.action == "stop" else "start", hosts.devices(name), how).plan
-    hosts.note_applied("start", plan, left, len(plan.changes), started)
+    hosts.note_applied("start", name, plan.changes, left.changes, len(plan.changes), started)
     if left:
         raise NotConverged(name, f"everything was done, and it is not so: {'; '.join(change.reason for change in left.changes)}")
 
@@ -139,10 +139,10 @@ def _complain(hosts: Start, name: str) -> None:
         by_known.setdefault(failure.known.id if failure.known else "", []).append(failure)
     for number, found in by_known.items():
         lines = "; ".join(failure.error for failure in found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
-        hosts.said.append(f"{name}: {lines} ({number}: {found[0].cause} {found[0].fix})")
+        hosts.told.append(f"{name}: {lines} ({number}: {found[0].cause} {found[0].fix})")
     if idle := [unit for unit, word in state.follows.items() if word not in ("active", "activating")]:
-        hosts.said.append(f"{name}: not running, and ended with the dpvs before: {', '.join(idle)} (start it when all is well)")
+        hosts.told.append(f"{name}: not running, and ended with the dpvs before: {', '.join(idle)} (start it when all is well)")
     if state.conf_changed > state.since(state.own) + 1:
-        hosts.said.append(
+        hosts.told.append(
             f"{name}: {state.place.conf} was changed after dpvs started: what is marked <init> in it waits for a restart (F74)"
         )

@@ -1,28 +1,21 @@
-"""The directors of a params file, open for the steps of `steps.start`: dpvs as a process, the book for what it holds, the record.
-
-A book by itself can't be opened before dpvs runs.
-"""
+"""The runbook of dpvs as a process: a book that is opened before dpvs runs."""
 
 from __future__ import annotations
 
-import getpass
-import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-from dpvsbook import __version__, restarts, steps
-from dpvsbook.book import Book, journalled
+from dpvsbook import restarts, steps
+from dpvsbook.book import Book
 from dpvsbook.conf.desired import desired
 from dpvsbook.errors import HostError
 from dpvsbook.facts import setup
 from dpvsbook.facts.setup import SetupState
-from dpvsbook.hosts import Command, Host, HostsFailed, Result, Shell, together
+from dpvsbook.hosts import Result, Shell
 from dpvsbook.params import Director, Params
 from dpvsbook.plan import Plan, Step
-from dpvsbook.records import Record
-from dpvsbook.records.write import Verdict
+from dpvsbook.runbook import IDENTITY
 from dpvsbook.starting import history, launch, look, plans
 from dpvsbook.starting.look import StartState
 from dpvsbook.starting.place import Place
@@ -33,32 +26,19 @@ from dpvsbook.steps.setup.look import look as setup_look
 from dpvsbook.steps.setup.wanted import existing_conf
 from dpvsbook.views import VerdictView
 
-T = TypeVar("T")
 STATE = Step("state", "The declared state", steps.converge.kinds)
 """`steps.converge`, under the name that it has here."""
 TITLES: Mapping[Action, str] = {"start": "Start dpvs", "restart": "Restart dpvs", "stop": "Stop dpvs"}
 
 
-@dataclass
-class Start:
-    """The open directors. `told`: what an operator must know of what happened before (a dpvs that died, one that was started anew)."""
+@dataclass(kw_only=True, repr=False)
+class Start(Book):
+    """The open directors. `keep`: what ran beside the params is put back too. `extras`: that, by director."""
 
-    params: Params
-    mode: str
     action: Action
     keep: bool
-    record: Record
-    hosts: dict[str, Host]
-    book: Book
-    owns_record: bool
     states: dict[str, StartState] = field(default_factory=dict)
     setups: dict[str, SetupState] = field(default_factory=dict)
-    told: list[str] = field(default_factory=list)
-    bad: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-    changed: int = 0
-    pending: int = 0
-    verified: bool = False
     extras: dict[str, Sequence[history.Extra]] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
     """Directors whose dpvs this run has started."""
@@ -97,74 +77,18 @@ class Start:
         argv = (program, "-c", place.conf, "-p", place.pid_file, "-x", place.ipc, "--", *words)
         return How(argv, state.has_unit, f"unit {place.unit}" if state.has_unit else source)
 
-    def everywhere(self, do: Callable[[str], T], names: Sequence[str] | None = None) -> dict[str, T]:
-        """Do something with every director at once; one's failure doesn't hide another's result, then it is raised."""
-        return HostsFailed.unwrap(together(self.hosts if names is None else names, do)) if names is None or names else {}
-
-    def check(self, name: str, ok: bool, detail: str) -> None:
-        self.record.event("check", name=name, ok=ok, detail=detail)
-        if not ok:
-            self.bad.append(name)
-
-    def holder(self) -> str:
-        return f"{getpass.getuser()}@{socket.gethostname()} run {self.record.run_id}"
-
-    def note_step(self, step: str, title: str, status: str, count: int, started: float) -> None:
-        seconds = round(time.monotonic() - started, 3)
-        self.record.event("step", step=step, title=title, status=status, changes=count, seconds=seconds)
-
-    def note_plan(self, step: str, title: str, plan: Plan) -> None:
-        changes = [change.as_json() for change in plan.changes]
-        self.record.event("plan", step=step, title=title, director=plan.director, changes=changes, drift=[])
-
-    def note_applied(self, step: str, plan: Plan, left: Plan, commands: int, started: float) -> None:
-        """What became of a plan's changes: nothing counts that wasn't read back."""
-        keys = {(change.kind, change.key) for change in left.changes}
-        results = [{"kind": c.kind, "key": c.key, "result": "not there" if (c.kind, c.key) in keys else "read back"} for c in plan.changes]
-        seconds = round(time.monotonic() - started, 3)
-        self.record.event("apply", step=step, director=plan.director, commands=commands, seconds=seconds, changes=results)
-        self.record.event("readback", step=step, director=plan.director, empty=not left)
-
-    @property
-    def verdict(self) -> Verdict:
-        """What this run can honestly say."""
-        if self.bad or any(not ok for _, ok in self.book.checks):
-            return "failed"
-        if self.pending or self.book.pending:
-            return "changes-pending"
-        return "converged" if self.verified else "failed"
+    def note_plans(self, step: str, title: str, made: Mapping[str, Plan]) -> None:
+        """What a step would do on each director."""
+        for name, plan in made.items():
+            self.note_plan(step, title, name, plan.changes)
 
     def finish(self) -> VerdictView:
         """Say the verdict, and close the connections."""
-        with journalled(self.record):
-            bad = [*self.bad, *(name for name, ok in self.book.checks if not ok)]
-            changed, pending = self.changed + self.book.applied, self.pending + self.book.pending
-            detail = (
-                f"failed: {', '.join(dict.fromkeys(bad))}"
-                if bad
-                else f"{pending} changes to make"
-                if pending
-                else f"{changed} changes made, {len(self.book.checks)} checks of the state passed"
-                if self.verified
-                else "nothing was verified: start.verify was not called"
-            )
-            drift = self.book.drift
-            detail = "; ".join(
-                [detail, *([f"{drift} things on the directors are not in the params"] if drift else []), *self.told, *self.said]
-            )
-            verdict = self.verdict
-            self.record.event("verdict", verdict=verdict, detail=detail, applied=changed, pending=pending, drift=drift)
-            self.book.close()
-            if self.owns_record:
-                from dpvsbook import report
-
-                self.record.finish(verdict, detail=detail)
-                report.write(self.record.path)
-                self.record.seal()
-        return VerdictView(verdict, detail, self.record.path)
+        well = f"{self.applied} changes made, {len(self.checks)} checks passed"
+        return self.conclude(well, unverified="nothing was verified: start.verify was not called")
 
     def view(self) -> ProcessView:
-        names = {name: self.devices(name) for name in self.hosts}
+        names = {name: self.devices(name) for name in self.directors}
         return ProcessView(f"{self.params.name}: {TITLES[self.action].lower()}", self.mode, self.states, names, self.told)
 
     def __repr__(self) -> str:
@@ -177,51 +101,48 @@ class Start:
 def bind(hosts: Start) -> None:
     """The first look, in one round trip a director: who it is, dpvs as a process, the host."""
 
-    def first(name: str) -> tuple[Result, ...]:
-        director = hosts.director(name)
-        place = Place.of(director)
-        identity: list[Command | Shell] = [
-            Command(("hostname",)),
-            Command(("uname", "-sr")),
-            Shell(f"{place.tool('dpvs')} -v 2>&1", name="dpvs -v"),
-        ]
-        results = hosts.hosts[name].run(
+    def first(name: str) -> Sequence[Result]:
+        director, place = hosts.director(name), hosts.place(name)
+        results = hosts.run_on(
+            name,
             [
-                *identity,
+                *IDENTITY,
+                Shell(f"{place.tool('dpvs')} -v 2>&1", name="dpvs -v"),
                 restarts.command(director),
                 Shell(look.script(place), name="look at dpvs"),
                 Shell(setup_look(director), name="look at the host"),
-            ]
+            ],
         )
         for result in results[-2:]:
             if result.exit != 0:
                 raise HostError(name, f"the {result.command} ended with {result.exit}: {result.stderr.strip()}")
-        hosts.states[name] = look.parse(results[4].stdout, place)
-        hosts.setups[name] = setup.parse(results[5].stdout)
+        hosts.states[name] = look.parse(results[-2].stdout, place)
+        hosts.setups[name] = setup.parse(results[-1].stdout)
         return results
 
-    rows = []
-    for name, results in hosts.everywhere(first).items():
-        own = hosts.states[name].own
-        runs = restarts.instance(results[3]) if own else ""
-        version = results[2].stdout.partition("dpvs version: ")[2].partition(",")[0].strip() if results[2].exit == 0 else ""
-        key = hosts.hosts[name].host_key
-        row: dict[str, Any] = {"host": name, "role": "director", "hostname": results[0].stdout.strip(), "system": results[1].stdout.strip()}
-        row |= {"dpvs": version or None, "host_key": key, "dpvs_started": runs}
-        run, before = history.last(hosts.record, name, key)
-        told = ""
-        if before and not own:
-            told = f"{name}: dpvs is dead: in {run} it ran ({before}); what it held is gone"
-        elif before and runs and before != runs:
-            told = f"{name}: dpvs was started anew ({runs}) since {run} ({before}): what it held then is gone"
-        if told:
-            row["restarted"] = told
+    said = hosts.everywhere(first)
+    own: dict[str, dict[str, Any]] = {}
+    for name, (*_, version, started, _, _) in said.items():
+        runs = restarts.instance(started) if hosts.states[name].own else ""
+        release = version.stdout.partition("dpvs version: ")[2].partition(",")[0].strip() if version.exit == 0 else ""
+        own[name] = {"dpvs": release or None, "dpvs_started": runs}
+        if told := _since(hosts, name, runs):
+            own[name]["restarted"] = told
             hosts.told.append(told)
-        rows.append(row)
-    hosts.record.event("open", mode=hosts.mode, hosts=rows, dpvsbook=__version__)
+    hosts.opened(said, own)
 
 
-def perform(
+def _since(hosts: Start, name: str, runs: str) -> str:
+    """What became of the dpvs of the last run, where it isn't the one that runs."""
+    run, before = history.last(hosts.record, name, hosts.hosts[name].host_key)
+    if before and hosts.states[name].own is None:
+        return f"{name}: dpvs is dead: in {run} it ran ({before}); what it held is gone"
+    if before and runs and before != runs:
+        return f"{name}: dpvs was started anew ({runs}) since {run} ({before}): what it held then is gone"
+    return ""
+
+
+def walk(
     hosts: Start,
     step: str,
     title: str,
@@ -234,22 +155,17 @@ def perform(
     more: Sequence[str] = (),
 ) -> PlanView:
     """Note the plans, do them in apply mode, and say so. `more`: directors on which there is something to wait for."""
-    note_plans(hosts, step, title, made)
+    hosts.note_plans(step, title, made)
     count = sum(len(plan.changes) for plan in made.values())
     status = "failed" if problems else "planned" if count else "nothing to do"
     if hosts.mode == "apply" and (count or more) and not (problems and step == "start"):
         hosts.everywhere(apply, [name for name, plan in made.items() if plan.changes])
-        hosts.changed += count
+        hosts.applied += count
         status = "failed" if problems else "applied" if count else "nothing to do"
     elif hosts.mode == "preview":
         hosts.pending += count
     hosts.note_step(step, title, status, count, started)
     return PlanView(title, status, hosts.mode, tuple(made.values()), problems, notes)
-
-
-def note_plans(hosts: Start, step: str, title: str, made: Mapping[str, Plan]) -> None:
-    for plan in made.values():
-        hosts.note_plan(step, title, plan)
 
 
 def beyond(params: Params) -> tuple[str, ...]:
