@@ -94,7 +94,7 @@ def test_one_that_lets_us_in_and_runs_nothing(tmp_path: Path) -> None:
     def refuse(connection: socket.socket) -> None:
         transport = paramiko.Transport(connection)
         transport.add_server_key(key)
-        transport.start_server(server=Refusing())
+        transport.start_server(event=threading.Event(), server=Refusing())  # one that goes away early must not end the others' server
         held.append(transport)
 
     with server(refuse) as found:
