@@ -381,7 +381,7 @@ def test_ctrl_c_ends_the_batch_and_gives_the_lock_back(sshd: Sshd, tmp_path: Pat
         wait_for(pid.exists, 30)
         held = next(lock for lock in LOCKS if lock.exists())
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=20)[0] == "slow None\nover\n"
+        assert process.communicate(timeout=60)[0] == "slow None\nover\n"
     finally:
         process.kill()
         gate.touch()  # or the shell would hold the lock for good
