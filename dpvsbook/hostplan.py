@@ -9,38 +9,25 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 from dpvsbook.facts.setup import SetupState
 from dpvsbook.facts.setup_look import reload_script
 from dpvsbook.hosts import Shell, put
-from dpvsbook.plan import Action, Value
+from dpvsbook.plan import Difference, Value
 
-Sort = Literal["file", "hugepages", "module", "driver", "units", "reload"]
-KINDS = frozenset(get_args(Sort))
+KINDS = frozenset({"file", "hugepages", "module", "driver", "units", "reload"})
 AFTERWARDS = ("units", "reload")
-"""Sorts that tell a daemon of changed files: always last, on the way there and on the way back."""
+"""Kinds that tell a daemon of changed files: always last, on the way there and on the way back."""
 
 
 @dataclass(frozen=True, slots=True)
-class HostChange:
-    """One thing of a host that differs.
+class HostChange(Difference):
+    """One thing of a host that differs; `kind` is one of KINDS.
 
-    Values by sort: file {text, mode}; hugepages {pages}; module {loaded}; driver {driver, tool, down}; units {read}; reload {read, conf,
+    Values by kind: file {text, mode}; hugepages {pages}; module {loaded}; driver {driver, tool, down}; units {read}; reload {read, conf,
     pid_file, loaded, restart}.
     """
-
-    kind: Sort
-    key: str
-    before: Value | None
-    after: Value | None
-    reason: str
-
-    @property
-    def action(self) -> Action:
-        if self.before is None:
-            return "add"
-        return "remove" if self.after is None else "change"
 
     @property
     def inverse(self) -> HostChange:
@@ -74,17 +61,8 @@ class HostChange:
         return (Shell("systemctl daemon-reload", name="systemctl daemon-reload", mutates=True),)
 
     def as_json(self) -> dict[str, Any]:
-        """As the journal keeps it, in the form of `plan.Change.as_json`."""
-        return {
-            "kind": self.kind,
-            "key": self.key,
-            "action": self.action,
-            "before": None if self.before is None else dict(self.before),
-            "after": None if self.after is None else dict(self.after),
-            "reason": self.reason,
-            "commands": [shell.text for shell in self.shells()],
-            "inverse": [shell.text for shell in self.inverse.shells()],
-        }
+        """See `Difference.described`."""
+        return self.described((shell.text for shell in self.shells()), (shell.text for shell in self.inverse.shells()))
 
 
 def bind(address: str, driver: object, tool: str, *, down: str = "") -> Shell:

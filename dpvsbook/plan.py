@@ -24,16 +24,14 @@ DIRECTOR_KINDS = frozenset({"address", "route", "service", "server", "lip-addres
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One thing that differs: `before` is what the director has (None: nothing), `after` what the params want (None: nothing)."""
+class Difference:
+    """One thing that differs: `before` is what is there (None: nothing), `after` what the params want (None: nothing)."""
 
     kind: str
     key: str
     before: Value | None
     after: Value | None
     reason: str
-    commands: tuple[Argv, ...]
-    inverse: tuple[Argv, ...]
 
     @property
     def action(self) -> Action:
@@ -41,8 +39,8 @@ class Change:
             return "add"
         return "remove" if self.after is None else "change"
 
-    def as_json(self) -> dict[str, Any]:
-        """The change as the journal keeps it: enough to explain it, and to take it back."""
+    def described(self, commands: Iterable[str], inverse: Iterable[str]) -> dict[str, Any]:
+        """As the journal keeps it: enough to explain it, and to take it back."""
         return {
             "kind": self.kind,
             "key": self.key,
@@ -50,9 +48,21 @@ class Change:
             "before": None if self.before is None else dict(self.before),
             "after": None if self.after is None else dict(self.after),
             "reason": self.reason,
-            "commands": [shlex.join(argv) for argv in self.commands],
-            "inverse": [shlex.join(argv) for argv in self.inverse],
+            "commands": list(commands),
+            "inverse": list(inverse),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Difference):
+    """One thing that a director holds otherwise, and the commands that lead there and back."""
+
+    commands: tuple[Argv, ...]
+    inverse: tuple[Argv, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """See `Difference.described`."""
+        return self.described(map(shlex.join, self.commands), map(shlex.join, self.inverse))
 
 
 @dataclass(frozen=True, slots=True)
