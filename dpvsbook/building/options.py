@@ -26,10 +26,11 @@ def meson(source: Source, line: Line) -> tuple[str, ...]:
     wanted = drivers(source, line)
     found = ["-Ddefault_library=static", "-Dtests=false", f"-Denable_kmods={str(source.kmods).lower()}"]
     if line == "1.10":
-        found += ["-Dplatform=native", "-Denable_apps=pdump,proc-info"]
+        found += [f"-Dplatform={'native' if source.cpu == 'native' else 'generic'}", "-Denable_apps=pdump,proc-info"]
+        found += [f"-Dcpu_instruction_set={source.cpu}"] if source.cpu not in ("native", "generic") else []
         found += [f"-Denable_drivers={','.join(wanted)}"] if wanted else []
     else:
-        found += ["-Dmachine=native"]
+        found += [f"-Dmachine={'default' if source.cpu == 'generic' else source.cpu}"]
     return tuple(found)
 
 

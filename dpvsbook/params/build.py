@@ -70,6 +70,12 @@ def _value(text: str) -> str:
     return text
 
 
+def _cpu(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.+-]*", text):
+        raise ValueError("must be native, generic or what gcc's -march takes, such as haswell")
+    return text
+
+
 def _sha256(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", text):
         raise ValueError("must be a SHA-256: 64 hexadecimal digits")
@@ -95,6 +101,7 @@ Value = Annotated[str, BeforeValidator(_text), AfterValidator(_value), WithJsonS
 GitUrl = Annotated[str, AfterValidator(_git_url)]
 Archive = Annotated[str, AfterValidator(_archive)]
 Ref = Annotated[str, AfterValidator(_ref)]
+Cpu = Annotated[str, AfterValidator(_cpu), WithJsonSchema({"type": "string", "pattern": "^[a-z0-9][a-z0-9_.+-]*$"})]
 Sha256 = Annotated[str, AfterValidator(_sha256), WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{64}$"})]
 
 
@@ -132,6 +139,8 @@ class Source(Model):
 
     `version`: the line of DPVS, None: the params' `dpvs` (another one is how a newer release is put beside the running one).
     `drivers`: DPDK's, "all" or those named (those that DPVS itself needs are always built). `config`: switches of config.mk.
+    `cpu`: what it is compiled for. "native": the CPU of the machine that builds, and it may not run on an older one; "generic": any of its
+    kind; else a name as gcc's -march has it, the oldest CPU that it shall run on.
     `kmods`: 1.9 and 1.8: build rte_kni.ko too, which takes the kernel's headers. `current`: whether `current` moves to it in the end.
     """
 
@@ -141,6 +150,7 @@ class Source(Model):
     drivers: Drivers = ()
     config: dict[Switch, Value] = Field(default_factory=dict)
     prefix: AbsolutePath = PREFIX
+    cpu: Cpu = "native"
     kmods: bool = False
     jobs: Annotated[int, Field(ge=1, le=1024)] | None = None
     current: bool = True

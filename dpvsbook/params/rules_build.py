@@ -49,6 +49,8 @@ def switches(params: Params) -> Iterator[Problem]:
         )
         if source.drivers:
             yield Problem((*AT, "drivers"), "must be all with DPVS 1.8: it links a fixed list of them")
+        if source.cpu != "native":
+            yield Problem((*AT, "cpu"), "must be native with DPVS 1.8: DPDK 18.11 is made for the CPU that compiles it")
 
 
 RULES = (pair, switches)

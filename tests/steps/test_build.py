@@ -85,6 +85,21 @@ def test_drivers_are_chosen_as_the_line_can() -> None:
     assert all("-Denable_kmods=false" in script for script in (new, old))
 
 
+@pytest.mark.parametrize(
+    ("cpu", "new", "old"),
+    [
+        ("native", {"-Dplatform=native"}, {"-Dmachine=native"}),
+        ("generic", {"-Dplatform=generic"}, {"-Dmachine=default"}),
+        ("haswell", {"-Dplatform=generic", "-Dcpu_instruction_set=haswell"}, {"-Dmachine=haswell"}),
+    ],
+)
+def test_compiled_for_one_cpu_or_for_any(cpu: str, new: set[str], old: set[str]) -> None:
+    source = GIT.model_copy(update={"cpu": cpu})
+    for line, wanted in (("1.10", new), ("1.9", old)):
+        given = options.meson(source, line)  # type: ignore[arg-type]
+        assert {word for word in given if word.startswith(("-Dplatform", "-Dmachine", "-Dcpu"))} == wanted
+
+
 def test_the_oldest_line_is_built_by_make() -> None:
     made = of(GIT, "1.8")
     assert "meson" not in "".join(stage.script for stage in made.values())
@@ -202,6 +217,8 @@ def test_pairs_that_belong_together(dpvs: str, ref: str, dpdk: str) -> None:
         ({"extra": "  version: '1.8'\n", "ref": "v1.8.12", "dpdk": "19.11"}, "must be DPDK 18.11 for DPVS 1.8"),
         ({"extra": "  kmods: true\n"}, "source.kmods: must be false with DPVS 1.10"),
         ({"extra": "  config: {CONFIG_KNI_VIRTIO_USER: y}\n"}, "must not be there: DPVS 1.10 has no such switch"),
+        ({"ref": "v1.8.12", "dpdk": "18.11.2", "extra": '  version: "1.8"\n  cpu: generic\n'}, "source.cpu: must be native with DPVS 1.8"),
+        ({"extra": "  cpu: -O3\n"}, "source.cpu: must be native, generic or what gcc's -march takes"),
         ({"extra": "  drivers: [ixgbe]\n"}, "source.drivers[0]: must be a DPDK driver with its class"),
         ({"extra": "  config: {CONFIG_PDUMP: 'y;reboot'}\n"}, "must be y, n or a number"),
     ],
