@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from dpvsbook.building import packages, runner
 from dpvsbook.building.packages import Manager
-from dpvsbook.building.release import RELEASE
+from dpvsbook.building.release import DPDK_VERSION, RELEASE
 from dpvsbook.building.stages import Stage, work
 from dpvsbook.errors import ParseError
 from dpvsbook.params.build import Line, Origin, Source
@@ -93,6 +93,7 @@ elif command -v dnf >/dev/null 2>&1; then
   for name in {names["dnf"]}; do rpm -q --whatprovides "$name" >/dev/null 2>&1 || say missing "$name"; done
 fi
 for name in {" ".join(packages.tools(source, line))}; do command -v "$name" >/dev/null 2>&1 || say tool "$name"; done
+{DPDK_VERSION}
 {trees}prefix={shlex.quote(prefix)}
 near=$prefix
 while [ ! -d "$near" ]; do near=${{near%/*}}; near=${{near:-/}}; done
@@ -128,7 +129,7 @@ def _tree(name: str, origin: Origin) -> str:
         return f'if [ -f {where} ]; then say {name} "there"; say {name}-print "$(stat -c \'%s %Y\' {where})"; else say {name} gone; fi\n'
     if not origin.directory:
         return ""
-    version = "sed -n 's/^export VERSION=//p' src/VERSION" if name == "dpvs" else "head -n 1 VERSION"
+    version = "sed -n 's/^export VERSION=//p' src/VERSION" if name == "dpvs" else "dpdk_version ."
     part = "patch" if name == "dpvs" else "drivers"
     return f"""\
 if [ -d {where} ]; then

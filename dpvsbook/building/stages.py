@@ -18,7 +18,7 @@ from typing import Protocol
 
 from dpvsbook.building import options, packages
 from dpvsbook.building.packages import Manager
-from dpvsbook.building.release import RELEASE
+from dpvsbook.building.release import DPDK_VERSION, RELEASE
 from dpvsbook.params.build import DPDK_OF, PAIRS, Line, Origin, Source
 
 TOOLS = ("dpvs", "dpip", "ipvsadm", "keepalived")
@@ -77,7 +77,7 @@ def stages(source: Source, line: Line, manager: Manager | None, kernel: str, tre
         "dpdk-source",
         f"DPDK: {source.dpdk}, with DPVS's patches",
         f"{_fetch('dpdk', source.dpdk)}\n{_is_dpdk(line)}\n{_PATCH}\nrm -rf dpdk\nmv dpdk.new dpdk",
-        "dpdk/VERSION",
+        "dpdk/drivers",
         inputs=trees.get("dpdk", ""),
         shown=(*_shown("dpdk", source.dpdk), f"patch -p1 < dpvs/patch/{PATCHES[line]}/*.patch"),
     )
@@ -208,8 +208,8 @@ ln -s "$release" "$prefix/.current.new"
 mv -fT "$prefix/.current.new" "$prefix/current\""""
 
 _PATCH = """\
-version=$(cat dpdk.new/VERSION)
-for folder in "dpvs/patch/dpdk-stable-$version" "dpvs/patch/dpdk-$version" "dpvs/patch/dpdk-${version%.*}" ''; do
+line=${version%.*}
+for folder in dpvs/patch/dpdk-stable-$version dpvs/patch/dpdk-$version dpvs/patch/dpdk-$line dpvs/patch/dpdk-stable-$line.* ''; do
   [ -n "$folder" ] || fail "this DPVS has no patches for DPDK $version; it has: $(ls dpvs/patch | grep dpdk | tr '\\n' ' ')"
   if [ -d "$folder" ]; then break; fi
 done
@@ -229,10 +229,12 @@ found=$(sed -n 's/^export VERSION=//p' dpvs.new/src/VERSION)
 
 def _is_dpdk(line: Line) -> str:
     return f"""\
-[ -f dpdk.new/VERSION ] && [ -d dpdk.new/drivers ] || fail 'this is no DPDK source tree: it has no VERSION and drivers'
-case $(cat dpdk.new/VERSION) in
+{DPDK_VERSION}
+version=$(dpdk_version dpdk.new)
+[ -n "$version" ] && [ -d dpdk.new/drivers ] || fail 'this is no DPDK source tree: it has no VERSION and drivers'
+case $version in
   {DPDK_OF[line]}.*) ;;
-  *) fail "this is DPDK $(cat dpdk.new/VERSION), and DPVS {line} needs {DPDK_OF[line]}: {PAIRS}" ;;
+  *) fail "this is DPDK $version, and DPVS {line} needs {DPDK_OF[line]}: {PAIRS}" ;;
 esac"""
 
 
