@@ -89,6 +89,75 @@ def test_offloads_are_off_on_both_ends(made: plan.LabPlan):
         assert all(f"ethtool -K {nic.port} tx off" in plan.switch_setup(made) for nic in host.nics)
 
 
+class TestRealKni:
+    @pytest.fixture
+    def lb1(self, params_file: Path) -> plan.HostPlan:
+        made = plan.make(params.load(params_file), kni=True)
+        assert made.kni
+        return made.host("lb1")
+
+    def test_the_veths_leave_the_names_to_the_devices_that_dpvs_makes(self, lb1: plan.HostPlan, made: plan.LabPlan):
+        assert [nic.name for nic in lb1.nics] == ["nic0", "nic1"]
+        assert [nic.mac for nic in lb1.nics] == [nic.mac for nic in made.host("lb1").nics]
+        argv = plan.dpvs_argv(lb1, folder="/dpvs", cpus=(1, 0), huge=True)
+        assert argv[-2:] == ("--vdev=net_af_packet0,iface=nic0", "--vdev=net_af_packet1,iface=nic1")
+
+    def test_a_device_may_be_called_as_a_veth_would_be(self, params_file: Path, tmp_path: Path):
+        path = tmp_path / "named.yaml"
+        path.write_text(params_file.read_text().replace("name: dpdk1,", "name: dpdk1, kni: nic0,"))
+        lb1 = plan.make(params.load(path), kni=True).host("lb1")
+        assert "nic0" in plan.conf_of(lb1)
+        assert [nic.name for nic in lb1.nics] == ["nic1", "nic2"]
+
+    def test_the_conf_has_it_on_under_the_names_of_the_params(self, lb1: plan.HostPlan):
+        text = plan.conf_of(lb1)
+        assert "<init> kni on" in text
+        assert [line.split()[1] for line in text.splitlines() if "kni_name" in line] == ["dpdk0.kni", "dpdk1.kni"]
+
+    def test_the_kernel_sees_nothing_of_the_nics(self, lb1: plan.HostPlan):
+        script = plan.host_setup(lb1)
+        assert "link set nic0 promisc on arp off up" in script
+        assert "iifname { nic0, nic1 } drop" in script
+        assert "daddr" not in script
+        assert "/proc/sys/net/ipv6/conf/nic1/disable_ipv6" in script
+
+
+class TestWhichKni:
+    """On a pretended machine: its device files, and what `dpip -V` says."""
+
+    @pytest.fixture
+    def folder(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+        devices = (tmp_path / "vhost-net", tmp_path / "tun")
+        for path in devices:
+            path.touch()
+        monkeypatch.setattr(machine, "KNI_DEVICES", devices)
+        (tmp_path / "dpip").write_text("#!/bin/sh\necho dpip-1.10-2\n")
+        (tmp_path / "dpip").chmod(0o755)
+        return tmp_path
+
+    def test_real_where_it_is_possible(self, folder: Path):
+        assert machine.real_kni(folder)
+        assert machine.real_kni(folder, "real")
+        assert not machine.real_kni(folder, "veth")
+
+    def test_without_vhost_net_a_veth_plays_it(self, folder: Path):
+        (folder / "vhost-net").unlink()
+        assert not machine.real_kni(folder)
+        with pytest.raises(LabError, match=r"(?s)vhost-net: No such file or directory.*modprobe vhost_net"):
+            machine.real_kni(folder, "real")
+
+    @pytest.mark.parametrize("said", ["dpip-1.9-10", "dpip-1.8-2", ""])
+    def test_older_dpvs_has_another_kni(self, folder: Path, said: str):
+        (folder / "dpip").write_text(f"#!/bin/sh\necho {said}\n")
+        assert not machine.real_kni(folder)
+        with pytest.raises(LabError, match=r"(?s)from 1.10 on.*Build DPVS 1.10"):
+            machine.real_kni(folder, "real")
+
+    def test_another_word_is_refused(self, folder: Path):
+        with pytest.raises(LabError, match=r"(?s)no such KNI: 'yes'.*auto, real, veth"):
+            machine.real_kni(folder, "yes")
+
+
 @pytest.mark.parametrize(
     ("directors", "usable", "cpus", "expected"),
     [
@@ -141,6 +210,31 @@ def test_tools_that_lack_are_named_with_their_packages(made: plan.LabPlan, monke
     monkeypatch.setattr("shutil.which", lambda tool, **_: None if tool in ("ethtool", "nsenter") else tool)
     with pytest.raises(LabError, match=r"(?s)nsenter, ethtool.*Install: ethtool util-linux"):
         machine.check(made, None)
+
+
+class TestOverlay:
+    """On a pretended machine, whose modprobe is a script."""
+
+    @pytest.fixture(autouse=True)
+    def filesystems(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+        file = tmp_path / "filesystems"
+        file.write_text("nodev\ttmpfs\n\text4\n")
+        monkeypatch.setattr(machine, "FILESYSTEMS", file)
+        monkeypatch.setattr("os.geteuid", lambda: 0)
+        monkeypatch.setattr("shutil.which", lambda tool, **_: str(tmp_path / tool))
+        return file
+
+    def test_a_module_is_loaded_as_its_first_mount_would(self, made: plan.LabPlan, filesystems: Path, tmp_path: Path):
+        modprobe = tmp_path / "modprobe"
+        modprobe.write_text(f'#!/bin/sh\n[ "$*" = "-q overlay" ] && printf "nodev\\toverlay\\n" >>{filesystems}\n')
+        modprobe.chmod(0o755)
+        with pytest.raises(LabError, match="no built one was named"):
+            machine.check(made, None)
+
+    def test_a_kernel_without_it(self, made: plan.LabPlan, tmp_path: Path):
+        (tmp_path / "modprobe").symlink_to("/bin/false")
+        with pytest.raises(LabError, match="no overlay file system"):
+            machine.check(made, None)
 
 
 class TestHugepages:

@@ -21,7 +21,7 @@ class Port:
 def dpvs_conf(ports: tuple[Port, ...], *, log_file: str, kni: bool = False) -> str:
     """The text of dpvs.conf for a master (lcore 0) and one worker (lcore 1) that has every port.
 
-    `kni` off is the lab's way: the kernel side of DPVS's veth plays the KNI device. One worker needs no flow director.
+    `kni`: real KNI; off, the kernel side of DPVS's veth plays the KNI device. One worker needs no flow director.
     """
     queues = [_block(f"port {port.name}", "rx_queue_ids 0", "tx_queue_ids 0") for port in ports]
     tcp = (

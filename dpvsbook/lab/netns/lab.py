@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from dpvsbook.lab.netns import access, machine, plan, record, spec
-from dpvsbook.lab.netns.machine import Cpus, LabError
+from dpvsbook.lab.netns.machine import Cpus, Kni, LabError
 from dpvsbook.lab.netns.status import Status
 
 if TYPE_CHECKING:
@@ -58,19 +58,23 @@ class NetnsLab:
         return self.state / "ssh_config"
 
     @classmethod
-    def up(cls, params_file: Path, state: Path = Path(".lab"), dpvs: Path | None = None, *, cpus: Cpus = "auto") -> NetnsLab:
+    def up(
+        cls, params_file: Path, state: Path = Path(".lab"), dpvs: Path | None = None, *, cpus: Cpus = "auto", kni: Kni = "auto"
+    ) -> NetnsLab:
         """Make the lab of a params file. `dpvs`: the folder with dpvs, dpip and ipvsadm; where it isn't given, env DPVSBOOK_DPVS, then
         what `build` installed on this machine.
         `cpus`: "shared" keeps each DPVS on one CPU (slow lists, see machine.cpus_for); env DPVSBOOK_LAB_CPUS=shared does it too.
+        `kni`: "real" KNI, or "veth", whose kernel side plays it; "auto": real where it is possible, or what env DPVSBOOK_LAB_KNI says.
 
-        Errors: ParamsError; LabError (not root, no DPVS, too little memory, a name clash, DPVS ended: with the end of its log).
+        Errors: ParamsError; LabError (not root, no DPVS, too little memory, a name clash, real KNI wanted where it isn't possible, DPVS
+        ended: with the end of its log).
         """
         from dpvsbook import params
 
-        return cls.of_params(params.load(params_file), state, dpvs, cpus=cpus)
+        return cls.of_params(params.load(params_file), state, dpvs, cpus=cpus, kni=kni)
 
     @classmethod
-    def of_params(cls, wanted: Params, state: Path, dpvs: Path | None = None, *, cpus: Cpus = "auto") -> NetnsLab:
+    def of_params(cls, wanted: Params, state: Path, dpvs: Path | None = None, *, cpus: Cpus = "auto", kni: Kni = "auto") -> NetnsLab:
         """`up` for params that are loaded already."""
         if os.environ.get("DPVSBOOK_LAB_CPUS") == "shared":
             cpus = "shared"
@@ -79,9 +83,12 @@ class NetnsLab:
         folder = dpvs or machine.built()
         folder = folder.resolve() if folder else None  # `current` may move while the lab is up
         machine.check(made, folder)
+        asked = kni if kni != "auto" else os.environ.get("DPVSBOOK_LAB_KNI") or "auto"
+        if made.directors and machine.real_kni(folder, asked):
+            made = plan.make(wanted, kni=True)
         state = state.resolve()
         state.mkdir(parents=True, exist_ok=True)
-        found = record.Record(made.name, made.prefix, str(state), list(made.namespaces), dpvs=str(folder or ""))
+        found = record.Record(made.name, made.prefix, str(state), list(made.namespaces), dpvs=str(folder or ""), kni=made.kni)
         record.claim(found)
         try:
             _bring_up(made, found, cpus)

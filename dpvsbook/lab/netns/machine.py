@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from dpvsbook.errors import DpvsbookError
 from dpvsbook.lab.netns.plan import PAGE_MB, LabPlan
@@ -25,7 +27,11 @@ PACKAGES = {
     "curl": "curl",
 }
 Cpus = Literal["auto", "shared"]
+Kni = Literal["auto", "real", "veth"]
+KNI_DEVICES = (Path("/dev/vhost-net"), Path("/dev/net/tun"))
+WITH_VIRTIO_KNI = (1, 10)  # older ones have rte_kni.ko
 NR_HUGEPAGES = Path("/proc/sys/vm/nr_hugepages")
+FILESYSTEMS = Path("/proc/filesystems")
 BUILT = Path(PREFIX, "current", "bin")
 BINARIES = ("dpvs", "dpip", "ipvsadm")
 ROOM_MB = 512  # memory that must stay for everything else
@@ -52,14 +58,25 @@ def check(plan: LabPlan, folder: Path | None) -> None:
             "the netns lab needs root: it makes network namespaces",
             remedy="Run it with sudo, or use the emulated lab: dpvsbook lab up PARAMS",
         )
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    if missing := [tool for tool in PACKAGES if not shutil.which(tool, path=path)]:
+    if missing := [tool for tool in PACKAGES if not _which(tool)]:
         wanted = sorted({PACKAGES[tool] for tool in missing})
         raise LabError(f"the netns lab needs {', '.join(missing)}", remedy=f"Install: {' '.join(wanted)}")
-    if "\toverlay" not in Path("/proc/filesystems").read_text():
+    if not _has_overlay():
         raise LabError("this kernel has no overlay file system", remedy="modprobe overlay")
     if plan.directors:
         _check_dpvs(folder)
+
+
+def _which(tool: str) -> str | None:
+    """Where a tool is; a user's PATH may lack the folders of root's."""
+    return shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
+def _has_overlay() -> bool:
+    """Debian's kernel has it as a module, which its first mount would load."""
+    if "\toverlay\n" not in FILESYSTEMS.read_text() and (modprobe := _which("modprobe")):
+        subprocess.run([modprobe, "-q", "overlay"], check=False)
+    return "\toverlay\n" in FILESYSTEMS.read_text()
 
 
 def built() -> Path | None:
@@ -80,6 +97,36 @@ def _check_dpvs(folder: Path | None) -> None:
         raise LabError(f"no folder {folder}", remedy=build)
     if missing := [name for name in BINARIES if not os.access(folder / name, os.X_OK)]:
         raise LabError(f"{folder} has no {', '.join(missing)}: not a folder of DPVS's bin files", remedy=build)
+
+
+def real_kni(folder: Path | None, wanted: str = "auto") -> bool:
+    """Whether DPVS shall make its KNI devices itself; else the kernel side of its veth plays them. "auto": where that is possible.
+
+    LabError when `wanted` is "real" and it isn't, or is no `Kni` at all.
+    """
+    if wanted not in get_args(Kni):
+        raise LabError(f"no such KNI: {wanted!r}", remedy=f"DPVSBOOK_LAB_KNI is one of: {', '.join(get_args(Kni))}.")
+    if wanted == "veth":
+        return False
+    lack = _lack_for_kni(folder)
+    if lack and wanted == "real":
+        raise LabError(f"real KNI isn't possible here: {lack[0]}", remedy=f"{lack[1]} Without DPVSBOOK_LAB_KNI=real, a veth plays the KNI.")
+    return not lack
+
+
+def _lack_for_kni(folder: Path | None) -> tuple[str, str] | None:
+    """The first thing that real KNI lacks, with its remedy. Opened, not looked at: the device files may be there without their modules."""
+    for path in KNI_DEVICES:
+        try:
+            os.close(os.open(path, os.O_RDWR))
+        except OSError as error:
+            module = "vhost_net" if path.name == "vhost-net" else path.name
+            return f"{path}: {error.strerror}", f"modprobe {module}; in a container, it needs the device too."
+    said = subprocess.run([str(folder / "dpip"), "-V"], capture_output=True, text=True, check=False).stdout.strip() if folder else ""
+    found = re.fullmatch(r"dpip-(\d+)\.(\d+)\D.*", said)
+    if not found or (int(found[1]), int(found[2])) < WITH_VIRTIO_KNI:
+        return f"`dpip -V` says {said!r}, and DPVS has KNI by vhost-net from 1.10 on", "Build DPVS 1.10 (docs/real-lab.md)."
+    return None
 
 
 def cpus_for(directors: int, usable: Iterable[int], cpus: Cpus = "auto") -> list[tuple[int, ...]]:

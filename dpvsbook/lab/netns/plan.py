@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from ipaddress import ip_interface
+from itertools import count
 from typing import TYPE_CHECKING
 
 from dpvsbook.lab.netns.conf import Port, dpvs_conf
@@ -45,6 +46,7 @@ class Dpvs:
     ipc: str
     bin: str | None
     own: tuple[str, ...]  # addresses that are DPVS's, that the kernel under it must not answer for
+    kni: bool = False  # real KNI: DPVS makes the devices itself
 
     @property
     def pages(self) -> int:
@@ -95,6 +97,11 @@ class LabPlan:
         return tuple(host for host in self.hosts if host.dpvs)
 
     @property
+    def kni(self) -> bool:
+        """Whether its DPVS processes have real KNI."""
+        return any(host.dpvs.kni for host in self.hosts if host.dpvs)
+
+    @property
     def pages(self) -> int:
         """2 MB hugepages that all its DPVS processes need."""
         return sum(host.dpvs.pages for host in self.hosts if host.dpvs)
@@ -112,28 +119,30 @@ def prefix_of(name: str) -> str:
     return f"{PREFIX}{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}."
 
 
-def make(params: Params) -> LabPlan:
-    """The plan of the lab that the params describe."""
+def make(params: Params, *, kni: bool = False) -> LabPlan:
+    """The plan of the lab that the params describe. `kni`: real KNI, or else the kernel side of each veth plays the KNI device."""
     prefix = prefix_of(params.name)
     bridges = {network: f"br{number}" for number, network in enumerate(params.networks)}
     hosts = []
     for number, director in enumerate(params.directors):
-        hosts.append(_director(params, director, prefix, bridges, number))
+        hosts.append(_director(params, director, prefix, bridges, number, kni=kni))
     for number, host in enumerate(params.hosts, start=len(params.directors)):
         hosts.append(_plain(params, host, prefix, bridges, number))
     return LabPlan(params.name, prefix, tuple(bridges.values()), tuple(hosts))
 
 
-def _director(params: Params, director: Director, prefix: str, bridges: dict[str, str], number: int) -> HostPlan:
+def _director(params: Params, director: Director, prefix: str, bridges: dict[str, str], number: int, *, kni: bool) -> HostPlan:
     ports, nics = [], []
-    for index, device in enumerate(director.devices):
-        kni = device.kni or f"{device.name}.kni"[:IFNAMSIZ]
+    names = [device.kni or f"{device.name}.kni"[:IFNAMSIZ] for device in director.devices]
+    free = (name for name in (f"nic{index}" for index in count()) if name not in names)
+    for index, (device, name) in enumerate(zip(director.devices, names, strict=True)):
         mtu = device.mtu or 1500
-        ports.append(Port(device.name, kni, mtu))
-        nics.append(Nic(kni, f"p{number}.{index}", bridges[device.network], mac(params.name, director.name, kni), mtu))
+        ports.append(Port(device.name, name, mtu))
+        address = mac(params.name, director.name, name)
+        nics.append(Nic(next(free) if kni else name, f"p{number}.{index}", bridges[device.network], address, mtu))
     vips = [service.vip for service in params.services if service.vip]
     own = tuple(dict.fromkeys([*vips, *(lip.address for lip in director.lips)]))
-    dpvs = Dpvs(tuple(ports), len(director.lips), director.ipc or IPC, director.bin, own)
+    dpvs = Dpvs(tuple(ports), len(director.lips), director.ipc or IPC, director.bin, own, kni)
     user, alias = _login(director)
     return HostPlan(director.name, "director", prefix + director.name, tuple(nics), dpvs=dpvs, user=user, alias=alias)
 
@@ -193,7 +202,7 @@ def dpvs_argv(host: HostPlan, *, folder: str, cpus: tuple[int, ...], huge: bool)
 def conf_of(host: HostPlan) -> str:
     """A director's dpvs.conf."""
     assert host.dpvs is not None  # noqa: S101
-    return dpvs_conf(host.dpvs.ports, log_file=LOG)
+    return dpvs_conf(host.dpvs.ports, log_file=LOG, kni=host.dpvs.kni)
 
 
 def links_batch(plan: LabPlan) -> str:
@@ -222,15 +231,18 @@ def switch_setup(plan: LabPlan) -> str:
 
 def host_setup(host: HostPlan) -> str:
     """For sh in a host's namespace: interfaces, addresses, routes, no offload; a director's kernel keeps its hands off DPVS's addresses."""
+    real_kni = host.dpvs is not None and host.dpvs.kni
     lines = ["ip -batch - <<'.'", "link set lo up"]
     for nic in host.nics:
         lines += [f"address add {address} dev {nic.name}{' nodad' if ':' in address else ''}" for address in nic.addresses]
-        lines.append(f"link set {nic.name}{' promisc on' if host.dpvs else ''} up")
+        lines.append(f"link set {nic.name}{' promisc on' if host.dpvs else ''}{' arp off' if real_kni else ''} up")
     lines += [f"{'-6 ' if ':' in via else ''}route add {to} via {via}" for to, via in host.routes if ":" not in via]
     lines.append(".")
     lines += [f"ip -6 route add {to} via {via}" for to, via in host.routes if ":" in via]
     lines += _offloads([nic.name for nic in host.nics])
-    if host.dpvs and host.dpvs.own:
+    if real_kni:
+        lines += [f"! [ -e {key} ] || echo 1 >{key}" for key in (f"/proc/sys/net/ipv6/conf/{nic.name}/disable_ipv6" for nic in host.nics)]
+    if host.dpvs and (real_kni or host.dpvs.own):
         lines += _keep_off(host)
     return "\n".join(lines) + "\n"
 
@@ -263,9 +275,13 @@ def _offloads(names: list[str]) -> list[str]:
 
 
 def _keep_off(host: HostPlan) -> list[str]:
-    """DPVS reads the same packets as the kernel, which must not answer (reset) what is for DPVS's own addresses, even with a VIP on lo."""
+    """DPVS reads the same packets as the kernel, which must not answer (reset) what is for DPVS's own addresses, even with a VIP on lo.
+
+    With real KNI it must see nothing of the NICs, as on a cluster: DPVS hands on what is the kernel's, which else had it twice.
+    """
     assert host.dpvs is not None  # noqa: S101
-    nics = ", ".join(nic.name for nic in host.nics)
-    rules = [f"  iifname {{ {nics} }} {'ip6' if ':' in address else 'ip'} daddr {address} drop" for address in host.dpvs.own]
+    nics = f"iifname {{ {', '.join(nic.name for nic in host.nics)} }}"
+    each = [f"  {nics} {'ip6' if ':' in address else 'ip'} daddr {address} drop" for address in host.dpvs.own]
+    rules = [f"  {nics} drop"] if host.dpvs.kni else each
     chain = " chain dpvs { type filter hook prerouting priority raw;"
     return ["if command -v nft >/dev/null; then nft -f - <<'.'", "table inet lab {", chain, *rules, " }", "}", ".", "fi"]

@@ -39,6 +39,7 @@ class Record:
     taken: int = 0
     huge: bool = True
     dpvs: str = ""
+    kni: bool = False  # real KNI
     cpus: dict[str, tuple[int, ...]] = field(default_factory=dict)
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)  # name: pid (of its process 1), port (of its sshd, on loopback)
     seconds: float = 0.0

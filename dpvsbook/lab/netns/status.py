@@ -38,6 +38,7 @@ class Status:
     hugepages_free: int
     hugepages_taken: int  # of them, added by this lab
     cpus: dict[str, tuple[int, ...]]
+    kni: bool = False  # real KNI
 
     @classmethod
     def of(cls, record: Record) -> Status:
@@ -63,6 +64,7 @@ class Status:
             memory.get("HugePages_Free", 0),
             record.taken,
             record.cpus,
+            record.kni,
         )
 
     def __str__(self) -> str:
@@ -74,6 +76,8 @@ class Status:
             lines += [f" {each.pid:>8} {each.cpu:>5.0%} CPU {each.seconds:>7.1f} s {each.memory:>5.0f} MB  {each.command}" for each in mine]
             if host in self.cpus and not any(Path(process.command.split()[0]).name == "dpvs" for process in mine):
                 lines.append("             dpvs does not run")
+        if self.cpus:
+            lines.append(f"  KNI: {'real, by vhost-net' if self.kni else 'the kernel side of the veths'}")
         used = self.hugepages - self.hugepages_free
         lines.append(f"  hugepages of 2 MB: {used} of {self.hugepages} in use; this lab added {self.hugepages_taken}")
         return "\n".join(lines)
