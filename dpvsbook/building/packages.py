@@ -34,7 +34,7 @@ def packages(manager: Manager, source: Source, line: Line, kernel: str) -> tuple
         found.append("git")
     if any((origin.archive or "").startswith("http") for origin in (source.dpvs, source.dpdk)):
         found.append("curl")
-    if source.kmods or line == "1.8":
+    if source.kmods:
         found.append(f"linux-headers-{kernel}" if manager == "apt" else f"kernel-devel-{kernel}")
     if source.config.get("CONFIG_DPVS_AGENT") == "y":
         found.append("golang")

@@ -82,7 +82,7 @@ def stages(source: Source, line: Line, manager: Manager | None, kernel: str, tre
         shown=(*_shown("dpdk", source.dpdk), f"patch -p1 < dpvs/patch/{PATCHES[line]}/*.patch"),
     )
     if line == "1.8":
-        _make_dpdk(add, head)
+        _make_dpdk(add, head, source)
     else:
         _meson_dpdk(add, head, source, line)
     _dpvs(add, head, source, line)
@@ -123,10 +123,13 @@ meson setup dpdk-build dpdk --prefix="$PWD/dpdk-lib" {given}{extra}"""
     )
 
 
-def _make_dpdk(add: _Add, head: str) -> None:
+def _make_dpdk(add: _Add, head: str, source: Source) -> None:
     """DPDK 18.11 as DPVS 1.8 wants it: by make, in dpdk/build (its dpdk.mk takes RTE_SDK and RTE_TARGET)."""
     target = "case $(uname -m) in aarch64) target=arm64-armv8a-linuxapp-gcc ;; *) target=$(uname -m)-native-linuxapp-gcc ;; esac"
-    add("dpdk-configure", "DPDK 18.11: configure", f'{target}\nmake -C dpdk config T="$target" O=build', "dpdk/build/.config")
+    configure = f'{target}\nmake -C dpdk config T="$target" O=build'
+    if not source.kmods:
+        configure += "\nsed -i 's/^\\(CONFIG_RTE_EAL_IGB_UIO\\|CONFIG_RTE_KNI_KMOD\\)=y/\\1=n/' dpdk/build/.config"
+    add("dpdk-configure", "DPDK 18.11: configure", configure, "dpdk/build/.config")
     add(
         "dpdk-build",
         "DPDK 18.11: compile",

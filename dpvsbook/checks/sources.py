@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from dpvsbook.checks.seen import Outcome, Seen, listed
-from dpvsbook.params.build import DPDK_OF
+from dpvsbook.params.build import DPDK_OF, Line
 
 PKG_CONFIG = (0, 29, 2)
 NEW_KERNEL = (5, 15)
@@ -30,22 +30,29 @@ def pkg_config(seen: Seen) -> Outcome:
     return True, f"pkg-config {look.pkg_config} finds libdpdk {look.libdpdk}{f' by {look.pc}' if look.pc else ''}"
 
 
+def _named(seen: Seen) -> Line:
+    """The line of DPVS that is built: another than the running one where the params say so."""
+    source = seen.params.source
+    return (source.version if source else None) or seen.params.dpvs
+
+
 def pair(seen: Seen) -> Outcome:
     """F16: DPVS and DPDK that belong together, with DPVS's patches in DPDK."""
     look, wrong = seen.look, []
     line = re.sub(r"^(\d+\.\d+).*", r"\1", look.dpvs)
-    wanted = {str(name): dpdk for name, dpdk in DPDK_OF.items()}.get(line or seen.params.dpvs)
+    named = _named(seen)
+    wanted = {str(name): dpdk for name, dpdk in DPDK_OF.items()}.get(line or named)
     if not look.dpvs and not look.dpdk and not look.libdpdk:
         return None, "no sources of DPVS and no DPDK are there yet"
-    if look.dpvs and line != seen.params.dpvs:
-        wrong.append(f"the sources are DPVS {look.dpvs}, the params say {seen.params.dpvs}")
+    if look.dpvs and line != named:
+        wrong.append(f"the sources are DPVS {look.dpvs}, the params say {named}")
     for title, version in (("DPDK", look.dpdk), ("libdpdk", look.libdpdk)):
         if version and wanted and not f"{version}.".startswith(f"{wanted}."):
-            wrong.append(f"{title} is {version}, DPVS {line or seen.params.dpvs} goes with {wanted}")
+            wrong.append(f"{title} is {version}, DPVS {line or named} goes with {wanted}")
     lacking = [name for name, there in look.patches.items() if not there]
     if lacking:
         wrong.append(f"DPDK {look.dpdk} lacks {len(lacking)} of {len(look.patches)} patches: {listed(lacking[:3])}")
-    shown = f"DPVS {look.dpvs or seen.params.dpvs}, DPDK {look.dpdk or look.libdpdk or 'not there yet'}"
+    shown = f"DPVS {look.dpvs or named}, DPDK {look.dpdk or look.libdpdk or 'not there yet'}"
     return not wrong, "; ".join(wrong) or f"{shown}{f', with its {len(look.patches)} patches' if look.patches else ''}"
 
 
@@ -63,8 +70,8 @@ def libnl(seen: Seen) -> Outcome:
 
 def kernel_modules(seen: Seen) -> Outcome:
     """F18: DPDK 20.11's kernel modules and a kernel that is too new for them."""
-    if seen.params.dpvs != "1.9":
-        return True, f"DPDK {DPDK_OF[seen.params.dpvs]} needs no module of its own"
+    if _named(seen) == "1.10":
+        return True, f"DPDK {DPDK_OF['1.10']} needs no module of its own"
     if not seen.look.kernel:
         return None, "the kernel's release can't be read"
     wanted = seen.params.source is not None and bool(seen.params.source.kmods)
