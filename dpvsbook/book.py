@@ -187,7 +187,7 @@ class Book(Runbook):
 
     def finish(self) -> VerdictView:
         """Say the verdict, and close the connections."""
-        well = f"{self.applied} changes made, {len(self.checks)} checks passed"
+        well = f"{self.done}, {len(self.checks)} checks passed"
         return self.conclude(well, unverified="nothing was verified: steps.verify was not called")
 
 

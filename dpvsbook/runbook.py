@@ -211,6 +211,11 @@ class Runbook:
     # -- the end
 
     @property
+    def done(self) -> str:
+        """How much was changed, in words."""
+        return f"{self.applied} changes {'taken back' if self.mode == 'undo' else 'made'}"
+
+    @property
     def bad(self) -> list[str]:
         """The checks that failed, each once."""
         return list(dict.fromkeys(name for name, ok in self.checks if not ok))

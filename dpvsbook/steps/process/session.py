@@ -84,7 +84,7 @@ class Start(Book):
 
     def finish(self) -> VerdictView:
         """Say the verdict, and close the connections."""
-        well = f"{self.applied} changes made, {len(self.checks)} checks passed"
+        well = f"{self.done}, {len(self.checks)} checks passed"
         return self.conclude(well, unverified="nothing was verified: start.verify was not called")
 
     def view(self) -> ProcessView:

@@ -120,7 +120,7 @@ class Prepared(Runbook):
         """Say the verdict, and close the connections. Converged: every step that was called has nothing left to do."""
         if self.mode == "undo" and not self.bad:
             self._take_back()
-        return self.conclude(f"{self.applied} changes {'taken back' if self.mode == 'undo' else 'made'}", unverified="")
+        return self.conclude(self.done, unverified="")
 
     def __repr__(self) -> str:
         return repr(self._view())
