@@ -21,8 +21,8 @@ from dpvsbook.lab.netns.status import Status
 if TYPE_CHECKING:
     from dpvsbook.params import Params
 
-ENDED = 3.0  # seconds that a killed DPVS may take to be gone: 1.2 measured for SIGTERM
-READY = 30.0  # seconds that DPVS may take: 0.4 to 1.8 measured
+ENDED = 15.0  # seconds that a killed DPVS may take to be gone: 1.2 measured for SIGTERM, and some more on an emulated machine
+READY = 120.0  # seconds that DPVS may take: 0.4 to 1.8 measured, and up to 15 on an emulated machine
 TAIL = 12  # lines of a log in an error
 
 

@@ -110,12 +110,14 @@ def real_kni(folder: Path | None, wanted: str = "auto") -> bool:
         return False
     lack = _lack_for_kni(folder)
     if lack and wanted == "real":
-        raise LabError(f"real KNI isn't possible here: {lack[0]}", remedy=f"{lack[1]} Without DPVSBOOK_LAB_KNI=real, a veth plays the KNI.")
+        raise LabError(
+            f"real KNI isn't possible here: {lack[0]}", remedy=f"{lack[1]} Or leave DPVSBOOK_LAB_KNI=real out: a veth plays it then."
+        )
     return not lack
 
 
 def _lack_for_kni(folder: Path | None) -> tuple[str, str] | None:
-    """The first thing that real KNI lacks, with its remedy. Opened, not looked at: the device files may be there without their modules."""
+    """The first thing that real KNI lacks, with its remedy. The device files are opened: that loads the modules."""
     for path in KNI_DEVICES:
         try:
             os.close(os.open(path, os.O_RDWR))
