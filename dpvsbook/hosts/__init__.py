@@ -22,7 +22,8 @@ from dpvsbook.hosts.errors import (
 )
 from dpvsbook.hosts.files import get, put
 from dpvsbook.hosts.host import Host
-from dpvsbook.hosts.keys import HostKey, is_known, must_be_new, offered_key, trust
+from dpvsbook.hosts.keys import HostKey, is_known, must_be_new, trust
+from dpvsbook.hosts.session import offered_key
 from dpvsbook.hosts.target import Target
 from dpvsbook.hosts.together import Outcome, together
 from dpvsbook.hosts.wire import Command, Result, Shell

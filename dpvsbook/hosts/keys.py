@@ -99,18 +99,6 @@ def is_known(target: Target, key: HostKey) -> bool:
     return bool(lines) and not any(line.revoked for line in lines)
 
 
-def offered_key(target: Target) -> HostKey:
-    """The key that the host shows, without logging in: of the kind that is pinned, where one is. Raises Unreachable."""
-    from dpvsbook.hosts.session import greet
-
-    session = greet(target)
-    try:
-        key = session.transport.get_remote_server_key()
-        return HostKey(key.get_name(), key.get_base64())
-    finally:
-        session.close()
-
-
 def must_be_new(target: Target, key: HostKey) -> None:
     """Raises HostKeyChanged where another key of its kind is pinned (a yes to a question isn't enough to replace it), HostKeyRevoked."""
     for line in pinned(target):

@@ -91,6 +91,16 @@ def greet(target: Target, through: Session | None = None) -> Session:
     return session
 
 
+def offered_key(target: Target) -> HostKey:
+    """The key that the host shows, without logging in: of the kind that is pinned, where one is. Raises Unreachable."""
+    session = greet(target)
+    try:
+        key = session.transport.get_remote_server_key()
+        return HostKey(key.get_name(), key.get_base64())
+    finally:
+        session.close()
+
+
 def start(transport: paramiko.Transport, channel: paramiko.Channel, command: str) -> None:
     """Ask for a command to be run, and don't wait for the answer: what it is fed may follow at once, which saves a round trip.
 
