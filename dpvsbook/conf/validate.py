@@ -18,7 +18,7 @@ from dpvsbook.errors import DpvsbookError
 ONCE_CLEARED = ("netif_defs", "worker_defs")
 """Blocks that dpvs empties when it reads their first line, so that a second one replaces the first."""
 
-OTHERWISE = {"mode": "fdir_mode", "max_burst_size": "", "daemon": "", "unix_domain": "", "rt6_array_size": ""}
+OTHERWISE = {"mode": "fdir_mode"} | dict.fromkeys(("max_burst_size", "daemon", "fdir", "ipc_msg", "unix_domain", "rt6_array_size"), "")
 """Keys of older versions and of the tutorial, and what they are called now ("": they are gone)."""
 
 
@@ -144,12 +144,12 @@ def _unknown(path: str, node: Node) -> Finding:
     where = f"in {path.rpartition('.')[2]}" if path else "in the file itself"
     near = difflib.get_close_matches(node.key, known, n=1, cutoff=0.6)
     elsewhere = sorted({items.parent(p) for p in (*ITEM, *BLOCK) if p.rpartition(".")[2] == node.key})
-    if near:
-        fix = f"Did you mean {near[0]}?"
+    if OTHERWISE.get(node.key) == "":
+        fix = "No version of today has it: take it away."
     elif OTHERWISE.get(node.key) in known:
         fix = f"Did you mean {OTHERWISE[node.key]}?"
-    elif node.key in OTHERWISE and not OTHERWISE[node.key]:
-        fix = "No version of today has it: take it away."
+    elif near:
+        fix = f"Did you mean {near[0]}?"
     elif elsewhere:
         fix = f"It belongs in {' or '.join(block or 'the file itself' for block in elsewhere)}."
     else:
