@@ -21,7 +21,7 @@ from dpvsbook.steps import start
 from dpvsbook.steps.process.session import Start
 from tests.conftest import PARAMS
 
-pytestmark = [pytest.mark.root, pytest.mark.dpvs, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.root, pytest.mark.dpvs, pytest.mark.timeout(900)]
 
 NOTEBOOK = PARAMS.parent / "notebooks" / "start.ipynb"
 DEFAULTS = "/etc/default/dpvs"
@@ -77,7 +77,7 @@ def pid(lab: NetnsLab) -> str:
 
 
 def served(lab: NetnsLab) -> bool:
-    return "saw 192.168.100.200" in lab.exec("client", ["curl -sS -m 3 http://10.0.0.100/"]).stdout
+    return "saw 192.168.100.200" in lab.exec("client", ["curl -sS -m 10 http://10.0.0.100/"]).stdout
 
 
 def test_the_notebook_from_a_dead_dpvs_to_real_traffic(lab: NetnsLab, own: Path, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_zombie_in_the_pid_file(lab: NetnsLab, walk: Walk) -> None:
         lab.exec("lb1", ["until dpip link show >/dev/null 2>&1; do sleep 0.05; done"])
         zombie = pid(lab)
         lab.exec("lb1", [f"kill -9 {zombie}; until grep -q 'State:.Z' /proc/{zombie}/status; do sleep 0.05; done"])
-        assert "already running" in lab.exec("lb1", ["lab-start-dpvs"], timeout=30).stderr
+        assert "already running" in lab.exec("lb1", ["lab-start-dpvs"], timeout=120).stderr
         hosts = walk()
         assert hosts.verdict == "converged"
         assert pid(lab) != zombie
