@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dpvsbook import params
-from dpvsbook.lab.netns import machine, plan
+from dpvsbook.lab.netns import machine, network, plan
 from dpvsbook.lab.netns.machine import LabError
 
 Pretend = Callable[..., Path]
@@ -76,17 +76,17 @@ def test_the_conf_names_every_port_in_the_one_worker(made: plan.LabPlan):
 
 
 def test_the_kernel_drops_what_is_dpvss(made: plan.LabPlan):
-    script = plan.host_setup(made.host("lb1"))
+    script = network.host_setup(made.host("lb1"))
     assert "ip daddr 10.0.0.100 drop" in script
     assert "ip daddr 192.168.100.200 drop" in script
-    assert "nft" not in plan.host_setup(made.host("client"))
+    assert "nft" not in network.host_setup(made.host("client"))
 
 
 def test_offloads_are_off_on_both_ends(made: plan.LabPlan):
     for host in made.hosts:
-        script = plan.host_setup(host)
+        script = network.host_setup(host)
         assert all(f"ethtool -K {nic.name} tx off rx off tso off gso off gro off" in script for nic in host.nics)
-        assert all(f"ethtool -K {nic.port} tx off" in plan.switch_setup(made) for nic in host.nics)
+        assert all(f"ethtool -K {nic.port} tx off" in network.switch_setup(made) for nic in host.nics)
 
 
 class TestRealKni:
@@ -115,7 +115,7 @@ class TestRealKni:
         assert [line.split()[1] for line in text.splitlines() if "kni_name" in line] == ["dpdk0.kni", "dpdk1.kni"]
 
     def test_the_kernel_sees_nothing_of_the_nics(self, lb1: plan.HostPlan):
-        script = plan.host_setup(lb1)
+        script = network.host_setup(lb1)
         assert "link set nic0 promisc on arp off up" in script
         assert "iifname { nic0, nic1 } drop" in script
         assert "daddr" not in script

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from dpvsbook.lab.netns import access, machine, plan, record, spec
+from dpvsbook.lab.netns import access, machine, network, plan, record, spec
 from dpvsbook.lab.netns.machine import Cpus, Kni, LabError
 from dpvsbook.lab.netns.status import Status
 
@@ -190,7 +190,7 @@ def _bring_up(made: plan.LabPlan, found: record.Record, cpus: Cpus) -> None:
         found.save()
         pids = {made.switch: first["hosts"][plan.SWITCH]["pid"], **{host.namespace: found.hosts[host.name]["pid"] for host in made.hosts}}
         attach = [f"ip netns attach {shlex.quote(name)} {pid}" for name, pid in pids.items()]
-        _sh("\n".join([*attach, "ip -batch - <<'.'", f"{plan.links_batch(made)}.", ""]))
+        _sh("\n".join([*attach, "ip -batch - <<'.'", f"{network.links_batch(made)}.", ""]))
         tell.write(b"go\n")
         tell.flush()
         _heard(hear, state)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from dpvsbook.lab.netns import access, plan
+from dpvsbook.lab.netns import access, network, plan
 from dpvsbook.lab.netns.record import Record
 
 COVERS = ("/etc", "/var", "/root", "/home", "/tmp")  # noqa: S108  folders of which each host has a layer of its own
@@ -32,7 +32,7 @@ def _switch(made: plan.LabPlan) -> dict[str, Any]:
         "binds": [],
         "sysctls": {},
         "services": [],
-        "setup": plan.switch_setup(made),
+        "setup": network.switch_setup(made),
     }
 
 
@@ -51,8 +51,8 @@ def _host(made: plan.LabPlan, host: plan.HostPlan, found: Record, keys: access.K
         "files": access.files(host, keys, others, found.dpvs),
         "mounts": [],
         "binds": [],
-        "sysctls": plan.sysctls(host),
-        "setup": plan.host_setup(host),
+        "sysctls": network.sysctls(host),
+        "setup": network.host_setup(host),
         "services": [],
     }
     env = access.environment(host, found.dpvs)
