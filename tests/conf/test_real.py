@@ -46,7 +46,7 @@ def lab(params_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     path.write_text(params_file.read_text().replace("name: fnat-two-arm", f"name: conf-{os.getpid()}"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "conf_of", lambda _: write(for_lab(small(2, ipvs_defs__conn__conn_init_timeout=3))))
-        with NetnsLab.up(path, folder / "lab") as lab:
+        with NetnsLab.up(path, folder / "lab", kni="veth") as lab:
             yield lab
 
 

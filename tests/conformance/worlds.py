@@ -103,7 +103,7 @@ class Real:
         """Make the lab, its files in `folder`; `dpvs` and LabError: see NetnsLab.up."""
         path = folder / "params.yaml"
         path.write_text(PARAMS.replace("NAME", f"conformance-{os.getpid()}").replace("LIPS", LIPS))
-        lab = NetnsLab.up(path, folder / "lab", dpvs)
+        lab = NetnsLab.up(path, folder / "lab", dpvs, kni="veth")
         try:
             return cls(lab)
         except BaseException:

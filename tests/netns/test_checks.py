@@ -20,7 +20,7 @@ END = f"kill $(cat /var/run/dpvs.pid); {GONE}"
 
 @pytest.fixture(scope="module")
 def lab(own_params: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetnsLab]:
-    with NetnsLab.up(own_params, tmp_path_factory.mktemp("checks") / "lab") as lab:
+    with NetnsLab.up(own_params, tmp_path_factory.mktemp("checks") / "lab", kni="veth") as lab:
         do(lab, "cp /etc/dpvs.conf /root/dpvs.conf")
         yield lab
 

@@ -111,6 +111,16 @@ def test_ospf_s_multicast_comes_through_once(lab: NetnsLab) -> None:
     assert lab.exec("lb1", ["cat /run/heard"]).stdout == "one two three end"
 
 
+def test_dpvs_learns_of_a_group_with_the_next_event_of_an_address(lab: NetnsLab) -> None:
+    """A join alone is no event for it: a port that isn't promiscuous would not take the group's packets."""
+    if not lab.record.kni:
+        pytest.skip("with a veth in its place, DPVS doesn't look at the kernel's groups")
+    lab.exec("lb1", ["ip maddr add 01:00:5e:00:00:05 dev dpdk0.kni; ip address add 192.0.2.1/32 dev dpdk0.kni"])
+    until(lambda: "01:00:5e:00:00:05" in lab.exec("lb1", ["dpip maddr show"]).stdout)
+    lab.exec("lb1", ["ip maddr del 01:00:5e:00:00:05 dev dpdk0.kni; ip address del 192.0.2.1/32 dev dpdk0.kni"])
+    until(lambda: "01:00:5e:00:00:05" not in lab.exec("lb1", ["dpip maddr show"]).stdout)
+
+
 def test_a_vip_that_the_kernel_has_too(lab: NetnsLab) -> None:
     """OSPF announces it from lo. DPVS answers, and what no service of it takes reaches the kernel by real KNI only, as on a cluster."""
     lab.exec("lb1", ["ip address add 10.0.0.100/32 dev lo; ip route add 10.0.0.0/16 dev dpdk1.kni"])

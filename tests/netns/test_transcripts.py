@@ -101,7 +101,7 @@ class RealWorld:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealWorld]:
     folder = tmp_path_factory.mktemp("transcripts")
     (folder / "params.yaml").write_text(PARAMS.replace("NAME", f"transcripts-{os.getpid()}").replace("LIPS", LIPS))
-    with NetnsLab.up(folder / "params.yaml", folder / "lab") as lab:
+    with NetnsLab.up(folder / "params.yaml", folder / "lab", kni="veth") as lab:
         yield RealWorld(lab, folder)
 
 

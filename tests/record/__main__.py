@@ -84,7 +84,7 @@ def record(folder: Path, dpvs: Path) -> list[Capture]:
     path = folder / "params.yaml"
     # the same name each time: MACs, and with them the order of lists, follow it
     path.write_text(PARAMS.replace("NAME", "record").replace("LIPS", LIPS))
-    with NetnsLab.up(path, folder / "lab", dpvs) as lab:
+    with NetnsLab.up(path, folder / "lab", dpvs, kni="veth") as lab:
         hosts = {name: Host(name, Target.resolve(name, Ssh(), ssh_config=lab.ssh_config)) for name in (DIRECTOR, "client")}
         try:
             return list(captures(lambda host, line: hosts[host].run([Command(_argv(line))])[0]))
