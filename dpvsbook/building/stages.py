@@ -156,7 +156,8 @@ CFLAGS=
 for word in {TOLERATED}; do  # a compiler refuses the names that it doesn't know
   if echo 'int x;' | gcc -Werror "-Wno-error=$word" -x c -c -o /dev/null - 2>/dev/null; then CFLAGS="$CFLAGS -Wno-error=$word"; fi
 done
-export CFLAGS
+TARGET_CFLAGS=$CFLAGS  # what DPDK 18.11's makefiles take it from
+export CFLAGS TARGET_CFLAGS
 if [ "$FRESH" = 1 ]; then
   find dpvs/src dpvs/tools \\( -name '*.o' -o -name '*.a' \\) -exec rm -f {{}} +
   rm -f dpvs/src/dpvs dpvs/tools/keepalived/Makefile dpvs/tools/keepalived/configure
