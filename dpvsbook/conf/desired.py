@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from dpvsbook.params import Director
 
 LEAST_CONNS = 65536
+IFNAME = 15
+"""The longest name of an interface."""
 START: dict[str, Value] = {
     "global_defs.log_level": "WARNING",
     "global_defs.log_file": "/var/log/dpvs.log",
@@ -38,8 +40,9 @@ def desired(director: Director, existing: Conf | None = None, *, kni: bool | Non
     if kni is not None:
         values["global_defs.kni"] = kni
     workers = _workers(existing, slaves, names)
-    devices = tuple(_device(name, existing, director, _queues_of(workers, names)) for name in _devices(director))
-    made = Conf(values, devices, _bonds(director, existing), workers)
+    named = bool(values.get("global_defs.kni", True))
+    devices = tuple(_device(name, existing, director, _queues_of(workers, names), named) for name in _devices(director))
+    made = Conf(values, devices, _bonds(director, existing, named), workers)
     return made if existing else _sized(made, start.hugepages_mb if start else None, len(director.lips))
 
 
@@ -48,7 +51,7 @@ def _sized(conf: Conf, have_mb: int | None, lips: int) -> Conf:
     held = sum(len(q.rx) * 256 + len(q.tx) * 512 for w in conf.workers for q in w.queues) + 256 * len(conf.workers)
     pool = max(65535, (1 << (held * 4).bit_length()) - 1)
     sized = conf if "netif_defs.pktpool_size" in conf.values else conf.with_values(netif_defs__pktpool_size=pool)
-    short = have_mb is not None and have_mb < need_mb(sized, lips) + 4096 and "ipvs_defs.conn.conn_pool_size" not in conf.values
+    short = have_mb is not None and have_mb < need_mb(sized, lips) and "ipvs_defs.conn.conn_pool_size" not in conf.values
     return sized.with_values(ipvs_defs__conn__conn_pool_size=LEAST_CONNS) if short else sized
 
 
@@ -86,7 +89,8 @@ def _queues_of(workers: tuple[Worker, ...], names: tuple[str, ...]) -> int:
     return sum(len(queues.rx) for worker in workers for queues in worker.queues if queues.port == names[0])
 
 
-def _device(name: str, existing: Conf | None, director: Director, queues: int) -> Device:
+def _device(name: str, existing: Conf | None, director: Director, queues: int, named: bool) -> Device:
+    """`named`: its KNI gets a name, without which 1.10 dies of the second one."""
     old = next((d.values for d in existing.devices if d.name == name), None) if existing else None
     values: dict[str, Value] = dict(old) if old is not None else {"rx.rss": "all", "promisc_mode": True}
     _set(values, DEVICE, director.start.settings if director.start else {})
@@ -97,14 +101,17 @@ def _device(name: str, existing: Conf | None, director: Director, queues: int) -
             values["mtu"] = of.mtu
         if of.kni is not None:
             values["kni_name"] = of.kni
+        elif named:
+            values.setdefault("kni_name", f"{name}.kni"[:IFNAME])
     return Device(name, values)
 
 
-def _bonds(director: Director, existing: Conf | None) -> tuple[Bond, ...]:
+def _bonds(director: Director, existing: Conf | None, named: bool) -> tuple[Bond, ...]:
     made = []
     for bond in director.bonds:
         old = next((b.values for b in existing.bonds if b.name == bond.name), {}) if existing else {}
         slaves = tuple(slave.name for slave in bond.slaves)
+        old = {"kni_name": f"{bond.name}.kni"[:IFNAME], **old} if named else old
         made.append(Bond(bond.name, slaves, {**old, "mode": bond.mode, "primary": bond.primary or next(iter(slaves), "")}))
     return tuple(made)
 

@@ -17,6 +17,11 @@ BASE_MB = 706
 """What dpvs took in all with a pktpool of 65,535, a conn pool of 65,536 and one worker: 353 pages of 2 MB (observed.md)."""
 LIP_MB = 42
 SMALL = 65535
+CONN_KB = 0.7
+"""Of a place in the conn pool: the 576 bytes that dp_vs_conn_init asks for, the pool's own header, and what spreads them over the memory's
+channels. The default, 2,097,151 of them, takes 1.4 GB."""
+NAMED = 2
+"""Ports with a KNI from which on the lack of a name is the end: the second has the first one's."""
 
 
 def descriptors(conf: Conf, host: Machine, lines: Lines) -> Iterator[Finding]:  # noqa: ARG001 - as every rule
@@ -57,9 +62,10 @@ def pages(conf: Conf, host: Machine, lines: Lines) -> Iterator[Finding]:
 
 
 def need_mb(conf: Conf, lips: int = 0) -> int:
-    """About what dpvs takes of each NUMA node: measured for the least pools, and what a larger packet pool and LIPs add."""
-    pool = _number(conf.get("netif_defs.pktpool_size"))
-    return math.ceil(BASE_MB + max(0, pool - SMALL) * MBUF_KB / 1024 + lips * LIP_MB)
+    """About what dpvs takes of each NUMA node: measured for the least pools, and what a larger packet or conn pool and LIPs add."""
+    packets, conns = _number(conf.get("netif_defs.pktpool_size")), _number(conf.get("ipvs_defs.conn.conn_pool_size"))
+    more = max(0, packets - SMALL) * MBUF_KB + max(0, conns - SMALL - 1) * CONN_KB
+    return math.ceil(BASE_MB + more / 1024 + lips * LIP_MB)
 
 
 def nodes(conf: Conf, host: Machine, lines: Lines) -> Iterator[Finding]:
@@ -94,6 +100,20 @@ def kni(conf: Conf, host: Machine, lines: Lines) -> Iterator[Finding]:
             f"{EXITS}: add KNI port fail, exiting",
             "modprobe vhost-net tun, or write <init> kni off.",
         )
+    if conf.get("global_defs.kni") and host.version == "1.10":
+        slaves = {slave for bond in conf.bonds for slave in bond.slaves}
+        nameless = [d.name for d in conf.devices if d.name not in slaves and not d.values.get("kni_name")]
+        nameless += [bond.name for bond in conf.bonds if not bond.values.get("kni_name")]
+        if nameless:
+            ends = len(nameless) >= NAMED
+            yield Finding(
+                lines.at(DEVICE, nameless[0]),
+                "kni",
+                f"kni is on, and {', '.join(nameless)} {'have' if ends else 'has'} no kni_name",
+                f"{EXITS}: failed to create kni rx ring, Segmentation fault" if ends else "starts, and the kernel calls the device tap0",
+                f"Write kni_name {nameless[0]}.kni: 1.10 gives none of its own, as 1.9 did.",
+                "error" if ends else "warning",
+            )
 
 
 def fragments(conf: Conf, host: Machine, lines: Lines) -> Iterator[Finding]:  # noqa: ARG001 - as every rule

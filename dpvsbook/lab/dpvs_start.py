@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from dpvsbook.conf.lcores import RULES as LCORE_RULES
 from dpvsbook.conf.lines import Lines
 from dpvsbook.conf.machine import Arguments, BadArguments, Machine, Port, arguments
-from dpvsbook.conf.memory import need_mb
+from dpvsbook.conf.memory import kni, need_mb
 from dpvsbook.conf.model import Conf, read
 from dpvsbook.conf.parse import parse_lenient
 from dpvsbook.conf.validate import validate
@@ -226,6 +226,8 @@ def _init(text: str, conf: Conf, known: Arguments, nics: tuple[Nic, ...], host: 
         lines = ["VIRTIO_INIT: virtio_user_pmd_probe(): arg iface applies only to vhost-kernel backend"]
         lines += ["EAL: Driver cannot attach the device (virtio_user0)", "EAL: Failed to attach device on primary process"]
         raise _Ends(log=[*lines, "Kni: virtio_kni_alloc: virtio_kni hotplug_add failed: -1", EXIT, "add KNI port fail, exiting..."])
+    if any(finding.severity == "error" for finding in kni(conf, Machine("1.10", vhost_net=True), Lines())):
+        raise _Ends(139, log=["RING: Cannot reserve memory", "Kni: kni_add_dev: failed to create kni rx ring"], err="Segmentation fault\n")
     return tuple((device.name, nic) for device, nic in zip(conf.devices, nics, strict=False))
 
 

@@ -152,13 +152,16 @@ def wait_ready(
     *,
     seconds: float = READY_SECONDS,
 ) -> StartState:
-    """Until every device is UP. Raises StartFailed when dpvs ends, LinksMissing when it runs without them as the time is over."""
+    """Until every device is UP, and what systemd starts after dpvs is through: a restore puts there what the caller would too.
+
+    Raises StartFailed when dpvs ends, LinksMissing when it runs without them as the time is over.
+    """
     deadline = time.monotonic() + seconds
     pause = 0.05
     missed = 0
     while True:
         state = patiently(host, place)
-        if state.ready(devices):
+        if state.ready(devices) and (not (started.by_unit and state.settling) or time.monotonic() > deadline):
             return state
         own = state.own
         # Between fork and exec the process isn't called dpvs yet: it has ended only when it is missed for a while.

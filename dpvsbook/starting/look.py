@@ -49,7 +49,10 @@ echo "links $code $(printf '%s\n' "$said" | b64)"
 if [ -d /run/systemd/system ]; then
   systemctl show "$unit.service" -p LoadState -p ActiveState -p SubState -p Result 2>/dev/null | sed 's/^/unit /'
   for one in $(systemctl show "$unit.service" -p ConsistsOf -p BoundBy 2>/dev/null | sed 's/^[^=]*=//'); do
-    echo "follows $one $(systemctl is-active "$one" 2>/dev/null)"
+    word=$(systemctl is-active "$one" 2>/dev/null)
+    # A unit that waits for dpvs's start to end is inactive, and has a job.
+    [ "$word" != inactive ] || [ -z "$(systemctl show "$one" -p Job --value 2>/dev/null)" ] || word=activating
+    echo "follows $one $word"
   done
 fi
 """
@@ -168,6 +171,11 @@ class StartState:
     @property
     def starting_unit(self) -> bool:
         return self.unit.get("ActiveState") == "activating"
+
+    @property
+    def settling(self) -> bool:
+        """Whether systemd is still at it: the unit's own start, or what comes after it, such as the restore."""
+        return self.starting_unit or "activating" in self.follows.values()
 
     @property
     def log_of_start(self) -> str:

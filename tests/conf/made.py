@@ -13,14 +13,16 @@ def small(ports: int = 2, slaves: int = 1, **values: Value) -> Conf:
     device = {"rx.queue_number": slaves, "tx.queue_number": slaves}
     workers = [Worker(f"cpu{i + 1}", "slave", i + 1, tuple(Queues(name, (i,), (i,)) for name in named)) for i in range(slaves)]
     settings: dict[str, Value] = {"netif_defs.pktpool_size": 65535, "sa_pool.flow_enable": slaves > 1}
-    made = Conf(settings, tuple(Device(name, device) for name in named), (), (Worker("cpu0", "master", 0), *workers))
+    made = Conf(
+        settings, tuple(Device(name, {**device, "kni_name": f"{name}.kni"}) for name in named), (), (Worker("cpu0", "master", 0), *workers)
+    )
     return made.with_values(**values)
 
 
 def bonded() -> Conf:
     """Two ports as one bond of mode 4."""
     made = small(2)
-    bond = Bond("bond0", ("dpdk0", "dpdk1"), {"mode": 4, "primary": "dpdk0", "options": "dedicated_queues=off"})
+    bond = Bond("bond0", ("dpdk0", "dpdk1"), {"mode": 4, "primary": "dpdk0", "options": "dedicated_queues=off", "kni_name": "bond0.kni"})
     worker = Worker("cpu1", "slave", 1, (Queues("bond0", (0,), (0,)),))
     return Conf(made.values, made.devices, (bond,), (made.workers[0], worker))
 

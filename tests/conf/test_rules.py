@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from dpvsbook.conf.machine import BadArguments, Machine, Port, arguments
-from dpvsbook.conf.model import Bond, Conf, Queues, Worker
+from dpvsbook.conf.model import Bond, Conf, Device, Queues, Worker
 from dpvsbook.conf.validate import validate
 from dpvsbook.conf.write import write
 from dpvsbook.lab.netns import conf as lab_conf
@@ -37,6 +37,10 @@ def worker(index: int, **values: object) -> Callable[[Conf], Conf]:
         return replace(conf, workers=tuple(changed))
 
     return change
+
+
+def nameless(conf: Conf) -> Conf:
+    return replace(conf, devices=tuple(Device(d.name, {k: v for k, v in d.values.items() if k != "kni_name"}) for d in conf.devices))
 
 
 ANY = Machine()
@@ -174,8 +178,16 @@ CASES = [
     Case("9 more descriptors than packets", "descriptors", "of the 1023 in the pool", small(netif_defs__pktpool_size=1023)),
     Case("9 nearly as many", "descriptors", "of the 3000 in the pool", small(netif_defs__pktpool_size=3000), severity="warning"),
     Case("F03 F12 too few huge pages", "pages", "NUMA node 1 has 512 MB", small(), host=Machine(free_mb={0: 4096, 1: 512})),
-    Case("F03 LIPs need pages too", "pages", "needs about 958 MB", small(), host=Machine(free_mb={0: 800}, lips=6)),
+    Case(
+        "F03 LIPs need pages too",
+        "pages",
+        "needs about 958 MB",
+        small(ipvs_defs__conn__conn_pool_size=65536),
+        host=Machine(free_mb={0: 800}, lips=6),
+    ),
     Case("F04 more NUMA nodes than built for", "nodes", "4 NUMA nodes, and dpvs is built for 2", small(), host=Machine(nodes=4)),
+    Case("two KNIs without a name", "kni", "dpdk0, dpdk1 have no kni_name", small(), nameless),
+    Case("one KNI without a name", "kni", "dpdk0 has no kni_name", small(1), nameless, severity="warning"),
     Case("F08 KNI without vhost-net", "kni", "no /dev/vhost-net", small(), host=Machine(vhost_net=False)),
     Case("F70 arms on two NUMA nodes", "nodes", "mbuf_fast_free on", small(), host=Machine(ports=(Port("a", node=0), Port("b", node=1)))),
     Case(

@@ -17,6 +17,8 @@ from dpvsbook.conf.__main__ import main
 from dpvsbook.conf.desired import desired
 from dpvsbook.conf.diff import diff
 from dpvsbook.conf.items import ITEM
+from dpvsbook.conf.machine import Machine
+from dpvsbook.conf.memory import need_mb
 from dpvsbook.conf.model import Conf, read
 from dpvsbook.conf.parse import parse
 from dpvsbook.conf.site import as_params, section, unsaid
@@ -67,7 +69,7 @@ def test_a_site_starts_from_what_it_has(name: str):
 
 
 def test_a_bond():
-    conf = replace(bonded(), bonds=(replace(bonded().bonds[0], values={"mode": 4, "primary": "dpdk1"}),))
+    conf = replace(bonded(), bonds=(replace(bonded().bonds[0], values={"mode": 4, "primary": "dpdk1", "kni_name": "bond0.kni"}),))
     its = director(section(conf, EAL))
     assert [(bond.name, bond.mode, bond.primary, [s.pci for s in bond.slaves]) for bond in its.bonds] == [
         ("bond0", 4, "dpdk1", ["0000:06:00.0", "0000:06:00.1"])
@@ -131,3 +133,14 @@ def test_the_samples_of_dpvs(name: str):
     assert diff(conf, desired(its, conf)) == ()
     assert {d.what.split()[0] for d in unsaid(conf, made)} <= {"global_defs.log_file", "bonding", "device"}
     assert "directors:" in as_params(text)
+
+
+def test_a_first_file_names_its_kni_devices_and_counts_its_connections():
+    """1.10 gives a KNI no name of its own, and dpvs dies of the second; the default conn pool takes 1.4 GB."""
+    its = director(section(small(2, global_defs__kni=True), EAL))
+    its = its.model_copy(update={"devices": tuple(device.model_copy(update={"kni": None}) for device in its.devices)})
+    made = desired(its)
+    assert [device.values.get("kni_name") for device in made.devices] == ["dpdk0.kni", "dpdk1.kni"]
+    assert "kni_name" not in desired(its, kni=False).devices[0].values
+    assert need_mb(made) == need_mb(made.with_values(ipvs_defs__conn__conn_pool_size=65536)) + 1389
+    assert validate(write(made), Machine(vhost_net=True)) == ()

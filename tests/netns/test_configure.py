@@ -195,7 +195,7 @@ def test_the_units_commands_start_dpvs_and_the_restore_fills_it(lab: NetnsLab, o
     assert hosts.finish().badge == "converged"
     unit = lab.exec("lb1", ["cat /etc/systemd/system/dpvs.service"]).stdout
     assert lab.exec("lb1", [f"kill -9 $(cat /var/run/dpvs.pid); rm -f /var/run/dpvs.pid; {GONE}"], timeout=20).exit == 0
-    run = f"{command(unit, 'ExecStart')} </dev/null >/dev/null 2>&1 & {command(unit, 'ExecStartPost')}"
+    run = f"{command(unit, 'ExecStart')} </dev/null >/dev/null 2>&1 & MAINPID=$!; export MAINPID; {command(unit, 'ExecStartPost')}"
     assert lab.exec("lb1", [run], timeout=60).exit == 0
     assert left(lab, tmp_path / "own.yaml") > 0
     ended = lab.exec("lb1", [command(lab.exec("lb1", ["cat /etc/systemd/system/dpvs-restore.service"]).stdout, "ExecStart")], timeout=60)

@@ -175,6 +175,7 @@ def test_the_order_of_the_units(params: Params):
     main = texts["/etc/systemd/system/dpvs.service"]
     assert f"-- -l 0,1 --main-lcore 0 -a {A} -a {B}" in main
     assert "-ge 2 ]" in main
+    assert "kill -0 $$MAINPID 2>/dev/null || exit 1;" in main, "systemd waits for this script even when dpvs has ended: 120 s on a real one"
     assert "After=dpvs.service\n" in texts["/etc/systemd/system/dpvs-restore.service"]
     assert "After=dpvs.service dpvs-restore.service\n" in texts["/etc/systemd/system/keepalived.service.d/dpvsbook.conf"]
     frr = texts["/etc/systemd/system/frr.service.d/dpvsbook.conf"]

@@ -52,7 +52,9 @@ def unit_files(director: Director, conf: Conf, state: SetupState) -> tuple[tuple
 
 def _dpvs(director: Director, conf: Conf, state: SetupState) -> str:
     up = f"$({folder(director)}/dpip link show 2>/dev/null | grep -c ' UP ')"
-    ready = f'for i in $(seq 90); do [ "{up}" -ge {len(conf.devices)} ] && exit 0; sleep 1; done; exit 1'
+    # A dpvs that has ended is not waited for: systemd itself would, until this script ends.
+    lives = "kill -0 $MAINPID 2>/dev/null || exit 1"
+    ready = f'for i in $(seq 90); do {lives}; [ "{up}" -ge {len(conf.devices)} ] && exit 0; sleep 1; done; exit 1'
     return f"""{HEAD}
 [Unit]
 Description=DPVS
