@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from types import TracebackType
@@ -76,14 +77,22 @@ class Progress:
         prefix = f"{run.label}: " if self.several else ""
         told = any(message in run.detail for message in self._told)  # then its first line is enough
         detail = run.detail.partition("\n")[0] if told else run.detail
-        typer.echo(f"{prefix}{run.verdict}: {detail} ({run.seconds:.1f} s)")
+        _say(f"{prefix}{run.verdict}: {detail} ({run.seconds:.1f} s)")
         if run.record is not None:
-            typer.echo(f"{prefix}  record {run.record}")
+            _say(f"{prefix}  record {run.record}")
         if run.report is not None:
-            typer.echo(f"{prefix}  report {run.report}")
+            _say(f"{prefix}  report {run.report}")
 
     def _line(self, text: str) -> None:
         if self._status is not None:
             self._status.console.print(text, markup=False, highlight=False)
         else:
-            typer.echo(text)
+            _say(text)
+
+
+def _say(text: str) -> None:
+    """A line on standard output. Where nobody reads on (`| head`) the run goes on all the same: hosts are being changed."""
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -94,6 +94,20 @@ def test_a_run_from_preview_to_undo_and_its_records(cli: Cli, lab: Lab, cluster:
     assert lab.exec("lb1", ["ipvsadm", "-S", "-n"]).stdout == ""
 
 
+def test_a_run_goes_on_when_nobody_reads_what_it_says(environment: dict[str, str], cluster: Path, tmp_path: Path) -> None:
+    """As with `| head -n 1`: the directors are changed as they should be, and the record is whole."""
+    argv = [sys.executable, "-m", "dpvsbook", "run", str(NOTEBOOK), str(cluster), "--apply"]
+    with subprocess.Popen(argv, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=100) == 0, process.stderr.read()
+        assert process.stderr.read() == ""
+    (record,) = (tmp_path / "outputs").glob("*/*/record.json")
+    assert json.loads(record.read_text())["verdict"] == "converged"
+
+
 def test_plan_is_the_drift_check(cli: Cli, cluster: Path) -> None:
     assert "dpip addr add 10.0.0.100/32 dev dpdk1" in cli("plan", cluster, code=2).stdout
 
