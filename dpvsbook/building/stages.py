@@ -76,7 +76,7 @@ def stages(source: Source, line: Line, manager: Manager | None, kernel: str, tre
     add(
         "dpdk-source",
         f"DPDK: {source.dpdk}, with DPVS's patches",
-        f"{_fetch('dpdk', source.dpdk)}\n{_is_dpdk(line)}\n{_PATCH}\nrm -rf dpdk\nmv dpdk.new dpdk",
+        f"{_fetch('dpdk', source.dpdk)}\n{_is_dpdk(line)}\n{_SEED if line == '1.10' else ''}{_PATCH}\nrm -rf dpdk\nmv dpdk.new dpdk",
         "dpdk/drivers",
         inputs=trees.get("dpdk", ""),
         shown=(*_shown("dpdk", source.dpdk), f"patch -p1 < dpvs/patch/{PATCHES[line]}/*.patch"),
@@ -210,6 +210,15 @@ _CURRENT = f"""\
 rm -f "$prefix/.current.new"
 ln -s "$release" "$prefix/.current.new"
 mv -fT "$prefix/.current.new" "$prefix/current\""""
+
+_SEED = """\
+first() { sed -n "/$1(/=" dpvs/src/main.c 2>/dev/null | head -n 1; }
+seed=$(first rte_srand) eal=$(first rte_eal_init)
+if grep -q '^eal_rand_init' dpdk.new/lib/eal/common/rte_random.c 2>/dev/null && [ "${seed:-1}" -lt "${eal:-0}" ]; then
+  fail "DPDK $version has its random numbers from rte_eal_init on, and this DPVS seeds them before: it would crash at each start"
+fi
+"""
+"""From 24.11.2 on; DPVS 1.10.2 calls rte_srand in main, before rte_eal_init (a real start: segfault in rte_srand, with no log)."""
 
 _PATCH = """\
 line=${version%.*}

@@ -163,6 +163,16 @@ def test_by_the_unit_where_there_is_one() -> None:
     assert restarted == (("kill", "-TERM", "501"), ("systemctl", "start", "dpvs")), "the unit knows nothing of a dpvs started by hand"
 
 
+SETTLING = [("activating", "inactive"), ("active", "activating"), ("active", "active"), ("active", "failed")]
+
+
+def test_what_systemd_starts_after_dpvs_is_waited_for() -> None:
+    """The restore, inactive with a job until dpvs's own start is through, would put there what the run puts there too."""
+    lines = "unit LoadState=loaded\nunit ActiveState={}\nfollows dpvs-restore.service {}\n"
+    seen = [look.parse("clock 1700000000 5120.33 100\n" + lines.format(*words), Place()).settling for words in SETTLING]
+    assert seen == [True, True, False, False]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
